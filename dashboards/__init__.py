@@ -1,0 +1,1 @@
+"""Reports: statistics, tables, figures and the page, from cells alone."""

@@ -1,0 +1,248 @@
+"""A study's numbers: scores with intervals, comparisons to the reference, costs, and what could not be computed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dashboards import statistics
+from dashboards.outcomes import Ints, Outcomes, collect, rectangle
+from dashboards.statistics import METRICS, Floats, Verdict
+from dashboards.study import Study, StudyVariant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """A variant against the reference, on the seeds and subjects that both have."""
+
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """By exchange, not adjusted."""
+    p_holm: float | None = None
+    verdict: Verdict | None = None
+    seeds: int
+    subjects: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantResult:
+    """One row of the report."""
+
+    variant: StudyVariant
+    seeds: tuple[int, ...]
+    """Scored on these; every one has all of `subjects`."""
+    subjects: tuple[str, ...]
+    scores: dict[str, float]
+    """By metric, the mean over seeds of the pooled score; empty if there is nothing to score."""
+    intervals: dict[str, tuple[float, float]]
+    """By metric; empty with fewer than two subjects."""
+    by_seed: tuple[float, ...]
+    """The study's metric, pooled, of each of `seeds`."""
+    recall: tuple[float, ...]
+    """Of each class, mean over seeds; a class without clips has 0."""
+    confusion: Ints
+    """(C, C) true x predicted clips, added over `seeds`."""
+    accuracy_by_subject: dict[str, float]
+    comparison: Comparison | None = None
+    cells: int
+    failed: int
+    missing: int
+    seconds: float | None
+    """Mean training time of a fold."""
+    parameters: int | None
+    peak_memory: int | None
+    """Most of any fold, bytes."""
+    notes: tuple[str, ...] = ()
+    """What could not be computed or rests on fewer cells, and why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Analysis:
+    """Everything that the table, the figures and the page show."""
+
+    study: Study
+    outcomes: Outcomes
+    results: tuple[VariantResult, ...]
+    """Ranked by the study's metric; variants without a score last."""
+    notes: tuple[str, ...]
+    """What limits the study as a whole."""
+
+    @property
+    def reference(self) -> VariantResult | None:
+        """The result that the others are compared to."""
+        return next((result for result in self.results if result.variant.is_reference), None)
+
+    @property
+    def partial(self) -> bool:
+        """Whether cells are missing or failed."""
+        return not bool(self.outcomes.done.all())
+
+
+class _Resampling:
+    """Resamples and exchanges, drawn once for each set of subjects.
+
+    The seed comes from the subjects' names: the same cells give the same numbers, whatever else is in the report.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        self._scores: dict[tuple[bytes, tuple[str, ...], str], Floats] = {}
+
+    def scores(self, counts: Ints, subjects: tuple[str, ...], metric: str) -> Floats:
+        """(R,) resampled scores of counts (S, N, C, C); the reference's are asked for again with every variant."""
+        key = (counts.tobytes(), subjects, metric)
+        if key not in self._scores:
+            weights, _ = self.of(subjects)
+            self._scores[key] = statistics.bootstrap(counts, weights, METRICS[metric])
+        return self._scores[key]
+
+    def of(self, subjects: tuple[str, ...]) -> tuple[Floats, Floats]:
+        """(weights, exchanges) of these subjects."""
+        if subjects not in self._drawn:
+            seed = int.from_bytes(hashlib.sha256("\0".join(subjects).encode()).digest()[:8])
+            rng = np.random.default_rng(seed)
+            weights = statistics.subject_weights(rng, len(subjects))
+            self._drawn[subjects] = weights, statistics.exchanges(rng, len(subjects))
+        return self._drawn[subjects]
+
+
+def analyse(study: Study) -> Analysis:
+    """Score every variant and compare each to the reference; what cannot be computed is left out with its reason."""
+    outcomes = collect(study)
+    resampling = _Resampling()
+    reference = next((v for v, variant in enumerate(study.variants) if variant.is_reference), None)
+    results = [_score(study, outcomes, v, resampling) for v in range(len(study.variants))]
+    if reference is not None:
+        results = [
+            result if v == reference else _compare(study, outcomes, v, reference, result, resampling)
+            for v, result in enumerate(results)
+        ]
+        results = _adjust(results, study.alpha)
+    ranked = sorted(results, key=lambda result: -result.scores.get(study.metric, -np.inf))
+    return Analysis(study=study, outcomes=outcomes, results=tuple(ranked), notes=_limits(study, reference, results))
+
+
+def _score(study: Study, outcomes: Outcomes, v: int, resampling: _Resampling) -> VariantResult:
+    seeds, subjects = rectangle(outcomes.done[v])
+    counts = outcomes.counts[v][np.ix_(seeds, subjects)]  # (S, N, C, C)
+    names = tuple(study.subjects[n] for n in subjects)
+    scored = counts.sum() > 0
+    scores = {name: float(statistics.pooled(counts, metric).mean()) for name, metric in METRICS.items() if scored}
+    intervals = {}
+    if scored and len(subjects) >= 2:
+        for name in dict.fromkeys(("uf1", study.metric)):
+            resampled = resampling.scores(counts, names, name)
+            intervals[name] = statistics.percentile_interval(resampled, len(subjects), study.alpha)
+    found = statistics.recall(statistics.margins(counts.sum(axis=1)))  # (C, S)
+    per_subject = statistics.accuracy(statistics.margins(counts)) if scored else np.zeros((1, len(names)))
+    cells = [study.cells.get((study.variants[v].name, seed, subject)) for seed in study.seeds for subject in study.subjects]
+    done = [cell for cell, counted in zip(cells, outcomes.done[v].ravel(), strict=True) if cell and counted]
+    memory = [cell.peak_memory for cell in done if cell.peak_memory is not None]
+    result = VariantResult(
+        variant=study.variants[v],
+        seeds=tuple(study.seeds[s] for s in seeds),
+        subjects=names,
+        scores=scores,
+        intervals=intervals,
+        by_seed=tuple(statistics.pooled(counts, METRICS[study.metric]).tolist()) if scored else (),
+        recall=tuple(found.mean(axis=1).tolist()) if scored else (),
+        confusion=counts.sum(axis=(0, 1)),
+        accuracy_by_subject=dict(zip(names, per_subject.mean(axis=0).tolist(), strict=True)),
+        cells=len(done),
+        failed=int(outcomes.failed[v].sum()),
+        missing=len(cells) - len(done) - int(outcomes.failed[v].sum()),
+        seconds=float(np.mean([cell.seconds for cell in done])) if done else None,
+        # Folds of one variant have the same network, unless the data decide its size: then the largest is said.
+        parameters=max((cell.parameters for cell in done if cell.parameters is not None), default=None),
+        peak_memory=max(memory, default=None),
+    )
+    return replace(result, notes=_score_notes(study, result))
+
+
+def _score_notes(study: Study, result: VariantResult) -> tuple[str, ...]:
+    if not result.scores:
+        return (f"no score: none of its {len(study.seeds) * len(study.subjects)} cells is done",)
+    notes = []
+    if result.failed or result.missing:
+        notes.append(
+            f"scored on {len(result.seeds)} of {_number(len(study.seeds), 'seed')} and "
+            f"{len(result.subjects)} of {_number(len(study.subjects), 'subject')}, which are complete"
+        )
+    if not result.intervals:
+        notes.append("no interval: subjects are resampled, and there is only one")
+    predicted = result.confusion.sum(axis=0)
+    shown = result.confusion.sum(axis=1)
+    for name, clips, times in zip(study.class_names, shown, predicted, strict=True):
+        if clips == 0:
+            notes.append(f"no clip shows {name}: it counts as 0 in the mean over classes")
+        elif times == 0:
+            notes.append(f"{name} is never predicted")
+    return tuple(notes)
+
+
+def _compare(
+    study: Study, outcomes: Outcomes, v: int, reference: int, result: VariantResult, resampling: _Resampling
+) -> VariantResult:
+    common = outcomes.done[v] & outcomes.done[reference]
+    seeds, subjects = rectangle(common)
+    if not common.any() or not outcomes.counts[v][np.ix_(seeds, subjects)].any():
+        why = "no comparison: it has no cell in common with the reference"
+        return replace(result, notes=(*result.notes, why) if result.scores else result.notes)
+    metric = METRICS[study.metric]
+    ours, theirs = (outcomes.counts[row][np.ix_(seeds, subjects)] for row in (v, reference))
+    difference = float((statistics.pooled(ours, metric) - statistics.pooled(theirs, metric)).mean())
+    comparison = Comparison(difference=difference, seeds=len(seeds), subjects=len(subjects))
+    if len(subjects) < 2:
+        why = "no interval and no p value of the difference: both need at least two common subjects"
+        return replace(result, comparison=comparison, notes=(*result.notes, why))
+    names = tuple(study.subjects[n] for n in subjects)
+    _, patterns = resampling.of(names)
+    resampled = resampling.scores(ours, names, study.metric) - resampling.scores(theirs, names, study.metric)
+    low, high = statistics.t_interval(difference, resampled, len(subjects), study.alpha)
+    p = statistics.exchange_p(ours, theirs, patterns, metric)
+    notes = result.notes
+    if len(seeds) < len(result.seeds) or len(subjects) < len(result.subjects):
+        notes += (f"compared on {_number(len(seeds), 'seed')} and {_number(len(subjects), 'subject')} in common",)
+    return replace(result, comparison=replace(comparison, low=low, high=high, p=p), notes=notes)
+
+
+def _adjust(results: Sequence[VariantResult], alpha: float) -> list[VariantResult]:
+    """Holm over all comparisons of the study, and the verdicts that follow."""
+    adjusted = statistics.holm([result.comparison.p if result.comparison else None for result in results])
+    judged = []
+    for result, p_holm in zip(results, adjusted, strict=True):
+        if result.comparison is not None and p_holm is not None:
+            verdict = statistics.verdict(result.comparison.difference, p_holm, alpha)
+            result = replace(result, comparison=replace(result.comparison, p_holm=p_holm, verdict=verdict))
+        judged.append(result)
+    return judged
+
+
+def _limits(study: Study, reference: int | None, results: Sequence[VariantResult]) -> tuple[str, ...]:
+    notes = []
+    if reference is None:
+        notes.append("No variant is marked as the reference, so nothing is compared.")
+    elif not results[reference].scores and len(results) > 1:
+        notes.append("The reference has no finished cells, so nothing is compared.")
+    family = [result.comparison for result in results if result.comparison and result.comparison.p is not None]
+    if family:
+        fewest = min(comparison.subjects for comparison in family)
+        smallest = statistics.smallest_p(fewest)
+        if smallest * len(family) > study.alpha:
+            notes.append(
+                f"With {fewest} subjects the smallest p value that the exchange can reach is {smallest:.2g}; Holm's "
+                f"adjustment for {_number(len(family), 'comparison')} makes it {min(1.0, smallest * len(family)):.2g}: "
+                f"no single difference can be significant at {study.alpha:g}, however large it is."
+            )
+    if len(study.seeds) == 1:
+        notes.append("One seed: how much the scores vary from one training to the next is not known.")
+    return tuple(notes)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,132 @@
+"""Cells to arrays: per-subject confusion counts, and which cells could be counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboards.study import Study
+
+if TYPE_CHECKING:
+    from orchestration.cells import Cell
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A cell that has no usable predictions, and why."""
+
+    variant: str
+    seed: int
+    subject: str
+    reason: str
+    """A traceback, or what is wrong with the predictions."""
+
+    @property
+    def headline(self) -> str:
+        """The last line of the reason that says something: the exception of a traceback."""
+        lines = [line.strip() for line in self.reason.splitlines() if line.strip()]
+        return lines[-1] if lines else "no reason was recorded"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcomes:
+    """Counts of a study; axes are variant, seed, subject in the study's order, then true and predicted class."""
+
+    counts: Ints
+    """(V, S, N, C, C) clips; 0 where there is no cell."""
+    done: Bools
+    """(V, S, N): the cell is there and its predictions are the subject's clips, each once."""
+    failed: Bools
+    """(V, S, N): the cell was tried and has no usable predictions."""
+    failures: tuple[Failure, ...]
+
+    @property
+    def planned(self) -> int:
+        """Number of cells that the study has when it is complete."""
+        return int(self.done.size)
+
+
+def collect(study: Study) -> Outcomes:
+    """Count each cell's predictions by true and predicted class."""
+    classes = len(study.class_names)
+    shape = (len(study.variants), len(study.seeds), len(study.subjects))
+    counts = np.zeros((*shape, classes * classes), dtype=np.int64)
+    done = np.zeros(shape, dtype=np.bool_)
+    failed = np.zeros(shape, dtype=np.bool_)
+    failures = []
+    expected = _clips_by_subject(study)
+    for v, variant in enumerate(study.variants):
+        for s, seed in enumerate(study.seeds):
+            for n, subject in enumerate(study.subjects):
+                cell = study.cells.get((variant.name, seed, subject))
+                if cell is None:
+                    continue
+                problem = _problem(cell, expected[subject], study.class_names)
+                if problem is None:
+                    pairs = np.asarray(cell.y_true, np.int64) * classes + np.asarray(cell.y_pred, np.int64)
+                    counts[v, s, n] = np.bincount(pairs, minlength=classes * classes)
+                    done[v, s, n] = True
+                else:
+                    failed[v, s, n] = True
+                    failures.append(Failure(variant=variant.name, seed=seed, subject=subject, reason=problem))
+    return Outcomes(
+        counts=counts.reshape(*shape, classes, classes), done=done, failed=failed, failures=tuple(failures)
+    )
+
+
+def rectangle(done: Bools) -> tuple[Ints, Ints]:
+    """The seeds and the subjects to score on: every one of these seeds has every one of these subjects.
+
+    A pooled score needs the same subjects in each seed, so a cell that is missing costs its subject or its seed:
+    whichever leaves more cells. Seeds are taken in order of how many subjects they have.
+
+    Args:
+        done: (S, N), which cells there are.
+
+    Returns:
+        Indices of seeds and of subjects, sorted; both empty if nothing is done.
+    """
+    by_cells = np.argsort(-done.sum(axis=1), kind="stable")
+    nothing = np.empty(0, dtype=np.int64)
+    best: tuple[Ints, Ints] = (nothing, nothing)
+    for number in range(1, len(by_cells) + 1):
+        seeds = np.sort(by_cells[:number]).astype(np.int64)
+        subjects = np.flatnonzero(done[seeds].all(axis=0)).astype(np.int64)
+        if len(seeds) * len(subjects) > len(best[0]) * len(best[1]):
+            best = (seeds, subjects)
+    return best
+
+
+def _clips_by_subject(study: Study) -> dict[str, dict[str, int]]:
+    clips: dict[str, dict[str, int]] = defaultdict(dict)
+    for sample_id, (label, subject) in study.sample_labels.items():
+        clips[subject][sample_id] = label
+    return clips
+
+
+def _problem(cell: Cell, expected: dict[str, int], class_names: tuple[str, ...]) -> str | None:
+    """Why the cell cannot be counted; None if it can."""
+    if cell.state != "done":
+        return cell.reason or "failed; no reason was recorded"
+    if tuple(cell.class_names) != class_names:
+        return f"its classes are {', '.join(cell.class_names)}, the study's are {', '.join(class_names)}"
+    found = dict(zip(cell.sample_id, (int(label) for label in cell.y_true), strict=True))
+    if len(found) != len(cell.sample_id):
+        return "predicts a clip more than once"
+    if found.keys() != expected.keys():
+        return f"predicts {len(found.keys() & expected.keys())} of the subject's {len(expected)} clips, " + (
+            f"and {len(found.keys() - expected.keys())} that are not the subject's"
+        )
+    if found != expected:
+        return "its true classes are not the data set's"
+    predicted = np.asarray(cell.y_pred)
+    if len(predicted) != len(found) or ((predicted < 0) | (predicted >= len(class_names))).any():
+        return f"its predictions are not {len(found)} class indices below {len(class_names)}"
+    return None

@@ -1,0 +1,73 @@
+"""A study's report on disk: the page, the table as CSV and as Markdown."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dashboards.analysis import analyse
+from dashboards.page import page
+from dashboards.study import Study
+from dashboards.tables import ablation_table, csv, headline, markdown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What was written, and what to print."""
+
+    table: pd.DataFrame
+    """The ranked table; columns as in ablation_table."""
+    headline: str
+    """The verdict in one sentence."""
+    notes: tuple[str, ...]
+    """What limits the study."""
+    path_html: Path
+    path_csv: Path
+    path_md: Path
+
+
+def write_report(study: Study, folder: Path) -> Report:
+    """Write index.html, ablation.csv and ablation.md; each appears whole or not at all.
+
+    The same study gives the same bytes.
+
+    Args:
+        study: what was planned, and the cells so far.
+        folder: made if it is not there; files of an earlier report are replaced.
+    """
+    analysis = analyse(study)
+    table = ablation_table(analysis)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = Report(
+        table=table,
+        headline=headline(analysis),
+        notes=analysis.notes,
+        path_html=folder / "index.html",
+        path_csv=folder / "ablation.csv",
+        path_md=folder / "ablation.md",
+    )
+    _write(report.path_csv, csv(table))
+    _write(report.path_md, markdown(analysis))
+    _write(report.path_html, page(analysis, table))
+    return report
+
+
+def _write(path: Path, content: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(content)
+        # mkstemp makes a file for its owner alone; a report is for everybody who may read the folder.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,52 @@
+"""What a report is made from: one study, its variants, and the cells that have been trained so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestration.cells import Cell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyVariant:
+    """One row of the ablation table."""
+
+    name: str
+    levels: Mapping[str, str]
+    """Level of each factor, e.g. {"texture": "on", "depth": "off"}."""
+    overrides: tuple[str, ...] = ()
+    """Hydra overrides that make this variant."""
+    is_reference: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """Everything that the report says, before any arithmetic."""
+
+    cluster_name: str
+    """Names the sweep and its folder of reports."""
+    question: str
+    design: str
+    """factorial, one_factor_at_a_time, ..."""
+    metric: str = "uf1"
+    """What ranks the variants and is compared: uf1, uar, accuracy or macro_f1."""
+    alpha: float = 0.05
+    """Family-wise error rate of the comparisons; intervals cover 1 - alpha."""
+    class_names: tuple[str, ...]
+    variants: tuple[StudyVariant, ...]
+    """In the order of the plan; at most one is the reference."""
+    seeds: tuple[int, ...]
+    subjects: tuple[str, ...]
+    sample_labels: Mapping[str, tuple[int, str]]
+    """sample_id -> (class index, subject): what every cell's predictions are checked against."""
+    ceilings: Mapping[str, float] | None = None
+    """Best score that the data allow a variant, by name, where it is known (synthetic data)."""
+    cells: Mapping[tuple[str, int, str], Cell]
+    """(variant name, seed, subject) -> cell; one that is not there has not been run."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What ran: commit, data fingerprint, versions, machine; shown as given."""
+    rerun: tuple[str, ...] = ()
+    """Commands that run the study and its report again; shown as given."""

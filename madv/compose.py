@@ -1,0 +1,191 @@
+"""Hydra overrides to a checked configuration, with every problem found in one go."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from madv.config import Config, DatasetConfig, LossConfig, ModelConfig, TrainConfig
+from madv.errors import ConfigError, Problem, unknown
+
+GROUPS = ("dataset", "model", "loss", "train")
+_RECORDS = {"model": ModelConfig, "loss": LossConfig, "train": TrainConfig}
+_DATASETS = {record.__dataclass_fields__["kind"].default: record for record in get_args(get_args(DatasetConfig)[0])}
+_CHECK = TypeAdapter(Config)
+
+
+def presets(group: str) -> list[str]:
+    """Names of the YAML presets of a group, e.g. presets("model")."""
+    folder = files("madv") / "conf" / group
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def compose(overrides: Sequence[str]) -> Config:
+    """Build a configuration from Hydra overrides such as ["dataset=synthetic", "loss.alpha=0"].
+
+    Raises:
+        ConfigError: with one problem for each override that does not hold; the problem's place is the override.
+    """
+    # Overrides are applied one by one so that each error is found and keeps its place; the last of a kind wins.
+    problems: list[Problem] = []
+    choices: dict[str, str] = {}
+    values: list[tuple[str, str, Any]] = []
+    for text in overrides:
+        try:
+            key, value = _parse(text)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if key not in GROUPS:
+            values.append((text, key, value))
+        elif value in presets(key):
+            choices[key] = value
+        else:
+            problems.append(Problem(place=text, message=unknown(f"{key} preset", value, presets(key))))
+
+    settings = _preset_settings(tuple(sorted(choices.items())))
+    sources: dict[str, str] = {}
+    for text, key, value in values:
+        try:
+            _set(settings, key, value, text)
+            sources[key] = text
+        except ConfigError as error:
+            problems += error.problems
+    try:
+        config = _CHECK.validate_python(settings)
+    except ValidationError as error:
+        raise ConfigError(problems + _explain(error, sources)) from None
+    problems += _contradictions(config)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted keys: {"loss": {"alpha": 1}} -> {"loss.alpha": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _parse(text: str) -> tuple[str, Any]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException:
+        raise ConfigError([Problem(place=text, message="is not an override; write key=value")]) from None
+    if override.is_add() or override.is_delete() or override.is_sweep_override() or override.package:
+        message = "only key=value is allowed here: no +, ~, @ and no sweeps; a sweep file's factors vary settings"
+        raise ConfigError([Problem(place=text, message=message)])
+    return override.key_or_group, _plain(override.value())
+
+
+def _plain(value: Any) -> Any:
+    """Drop the parser's quoting marks: a QuotedString's text, in lists and mappings too."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(entry) for key, entry in value.items()}
+    return value.text if hasattr(value, "text") else value
+
+
+def _preset_settings(choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Defaults of the records under the presets' values, as fresh nested dictionaries."""
+    import copy
+
+    return copy.deepcopy(_composed(choices))
+
+
+@functools.cache
+def _composed(choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_module
+    from omegaconf import OmegaConf
+
+    with initialize_config_module("madv.conf", version_base="1.3"):
+        chosen = hydra_compose("config", overrides=[f"{group}={name}" for group, name in choices])
+    preset: dict[str, Any] = OmegaConf.to_container(chosen, resolve=True)  # type: ignore[assignment]
+    records = {**_RECORDS, "dataset": _DATASETS[preset["dataset"]["kind"]]}
+    return {group: _merge(asdict(records[group]()), preset[group]) for group in GROUPS}
+
+
+def _merge(defaults: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in preset.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def _set(settings: dict[str, Any], key: str, value: Any, place: str) -> None:
+    """Set one dotted key that must exist."""
+    *parents, last = key.split(".")
+    node = settings
+    for depth, part in enumerate([*parents, last]):
+        if not isinstance(node, dict) or part not in node:
+            flat = flatten(settings)
+            if not isinstance(node, dict):
+                choices = [".".join(parents[:depth])]
+            else:
+                choices = [".".join([*parents[:depth], name]) for name in node]
+            whole_key_known = key in flat
+            assert not whole_key_known
+            raise ConfigError([Problem(place=place, message=_unknown_setting(key, choices, flat))])
+        if depth < len(parents):
+            node = node[part]
+    if isinstance(node[last], dict):
+        if not isinstance(value, dict):
+            message = f"{key} is a group of settings; set one of {', '.join(f'{key}.{name}' for name in node[last])}"
+            raise ConfigError([Problem(place=place, message=message)])
+        for name, entry in value.items():
+            _set(settings, f"{key}.{name}", entry, place)
+        return
+    node[last] = value
+
+
+def _unknown_setting(key: str, siblings: list[str], flat: dict[str, Any]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(key, flat, n=1, cutoff=0.6)
+    if near and near[0] not in siblings:
+        return f"unknown setting {key!r}; did you mean {near[0]!r}?"
+    return unknown("setting", key, siblings)
+
+
+def _explain(error: ValidationError, sources: dict[str, str]) -> list[Problem]:
+    """Pydantic's findings, each with the override that caused it where one did."""
+    problems = []
+    for finding in error.errors(include_url=False):
+        # A union names its branch in the location ("dataset", "synthetic", "frames"): that part is not a key.
+        location = [str(part) for part in finding["loc"] if part not in _DATASETS]
+        key = ".".join(location)
+        place = next((sources[k] for k in (key, key.rpartition(".")[0]) if k in sources), key)
+        message = finding["msg"][0].lower() + finding["msg"][1:]
+        problems.append(Problem(place=place, message=f"{key}: {message}, not {finding['input']!r}"))
+    return problems
+
+
+def _contradictions(config: Config) -> list[Problem]:
+    """What the records allow one by one but not together."""
+    problems = []
+    if not config.model.streams.active():
+        choices = ", ".join(f"model.streams.{name}=true" for name in ("texture", "depth", "au"))
+        problems.append(Problem(place="model.streams", message=f"all streams are off; set one of {choices}"))
+    for level, (width, heads) in enumerate(zip(config.model.widths, config.model.heads, strict=True)):
+        if width % (2 * heads if config.model.streams.au else heads):
+            need = 2 * heads if config.model.streams.au else heads
+            message = f"width {width} of level {level} is no multiple of {need}"
+            problems.append(Problem(place="model.heads", message=message))
+    return problems

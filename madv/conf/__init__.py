@@ -1,0 +1,1 @@
+"""Hydra groups: dataset, model, loss and train presets."""

@@ -1,0 +1,75 @@
+"""The joint loss (Eq. 18 to 23 and 8, 11, 12), term by term."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from madv.config import LEVELS, LossConfig
+from madv.model.network import Outputs
+
+
+def class_weights(counts: torch.Tensor, mu: float) -> torch.Tensor:
+    """The balance factor mu of Eq. 19: n_c ** -mu over the classes that occur, scaled to mean 1.
+
+    Args:
+        counts: (C,) clips of each class in the training fold.
+        mu: 0 is no balance, 1 inverse frequency.
+
+    Returns:
+        (C,) weights; 0 for a class without clips, which no training clip can ask for.
+    """
+    present = counts > 0
+    weights = torch.where(present, counts.clamp(min=1).double() ** -mu, 0.0)
+    return (weights / weights[present].mean()).float()
+
+
+def focal_loss(logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, lam: float) -> torch.Tensor:
+    """Mean of -mu_y (1 - p_y) ** lambda log p_y (Eq. 19), in fp32.
+
+    Args:
+        logits: (B, C).
+        target: (B,) class indices.
+        weights: (C,) the balance factor.
+        lam: the focusing exponent; 0 is weighted cross-entropy.
+    """
+    log_p = functional.log_softmax(logits.float(), dim=-1).gather(1, target[:, None])[:, 0]
+    # 1 - p as -expm1(log p): exact for p near 1, where 1 - exp(log p) cancels. Its floor keeps the gradient of
+    # x ** lambda finite at p = 1 for lambda < 1.
+    remaining = (-torch.expm1(log_p)).clamp(min=1e-12)
+    return -(weights[target] * remaining**lam * log_p).mean()
+
+
+def joint_loss(
+    outputs: Outputs,
+    target: torch.Tensor,
+    au_target: torch.Tensor | None,
+    weights: torch.Tensor,
+    config: LossConfig,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """L = L_focal + w_freq (alpha L_low + beta L_mid + gamma L_high) + w_au L_AU (Eq. 18).
+
+    Args:
+        outputs: of MADVNet for B clips.
+        target: (B,) class indices.
+        au_target: (B, n_au) annotated action units, or None where a data set has none: Eq. 11 is left out.
+        weights: (C,) from class_weights.
+        config: the weights of the terms.
+
+    Returns:
+        The loss, and its terms before weighting, by name: focal, low, mid, high, au. A term that is off is absent.
+    """
+    terms = {"focal": focal_loss(outputs.logits, target, weights, config.focal_lambda)}
+    for name, logits in outputs.levels.items():
+        terms[name] = functional.cross_entropy(logits.float(), target)
+    if config.w_au > 0 and outputs.compression is not None and outputs.reconstruction is not None:
+        terms["au"] = config.beta_ib * outputs.compression.float() + outputs.reconstruction.float()
+        if au_target is not None and outputs.au_logits is not None:
+            terms["au"] = terms["au"] + functional.binary_cross_entropy_with_logits(
+                outputs.au_logits.float(), au_target
+            )
+    scale = {"focal": 1.0, "au": config.w_au}
+    for name, weight in zip(LEVELS, (config.alpha, config.beta, config.gamma), strict=True):
+        scale[name] = config.w_freq * weight
+    total = torch.stack([scale[name] * term for name, term in terms.items()]).sum()
+    return total, terms

@@ -1,0 +1,1 @@
+"""The parts of MADV-Net, one module a part."""

@@ -1,0 +1,23 @@
+"""What every stream gives to the fusion, whatever it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamFeatures:
+    """One stream's features of a batch; all vectors have the width of the highest level."""
+
+    levels: list[torch.Tensor]
+    """Low, middle and high level, each (B, D)."""
+    convolution: torch.Tensor
+    """(B, D) of the convolution branch (Eq. 17)."""
+    au_logits: torch.Tensor | None = None
+    """(B, n_au), of the action-unit stream (Eq. 11)."""
+    compression: torch.Tensor | None = None
+    """(), mean over layers of mean((gate v)^2), of the action-unit stream (Eq. 8)."""
+    reconstruction: torch.Tensor | None = None
+    """(), mean over layers of mean((v - gate r)^2), of the action-unit stream (Eq. 8)."""

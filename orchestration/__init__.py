@@ -1,0 +1,1 @@
+"""Sweep files, plans, cells and the trials that fill them."""

@@ -1,0 +1,177 @@
+"""The cell store: one Parquet file a trained fold, written whole or not at all, found by its key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from madv.errors import MadvError, Problem
+from orchestration.folders import open_folder
+from orchestration.ids import digest
+
+State = Literal["done", "failed"]
+
+FOLDER = "cells"
+DONE = ".parquet"
+FAILED = ".failed.parquet"
+ATTEMPTS = ".attempts"
+READERS = 8
+
+
+class CellError(MadvError):
+    """A cell that is not there, or a file that is not the cell it says it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Cell:
+    """One trained fold: what it predicted, how it got there and what it cost."""
+
+    key: str
+    """64 hexadecimal digits, from cell_key."""
+    variant: str
+    """Digest of what the variant's config means for training; names belong to sweep files, not to cells."""
+    seed: int
+    subject: str
+    """Held out."""
+    state: State
+    sample_id: tuple[str, ...]
+    """(n,) clips of the held-out subject; empty if the fold failed."""
+    y_true: npt.NDArray[np.int64]
+    """(n,)"""
+    y_pred: npt.NDArray[np.int64]
+    """(n,)"""
+    probabilities: npt.NDArray[np.float32]
+    """(n, C)"""
+    class_names: tuple[str, ...]
+    """(C,)"""
+    history: dict[str, list[float]] = field(default_factory=dict)
+    """By name, one value an epoch: loss, accuracy and the terms of the loss."""
+    seconds: float
+    """Training time; of a failed fold, the time until it failed."""
+    peak_memory: int | None = None
+    """Bytes; None if unknown."""
+    parameters: int | None = None
+    """Weights of the network; None if the fold failed before there was one."""
+    device: str
+    versions: dict[str, str] = field(default_factory=dict)
+    """By package."""
+    started: float
+    """Unix time, seconds."""
+    finished: float
+    reason: str | None = None
+    """The traceback of a failed fold."""
+
+
+def cell_key(meaning: dict[str, Any], data_fingerprint: str, seed: int, subject: str, code: str) -> str:
+    """SHA-256 of everything that a fold's result depends on; names, paths and the order of settings do not enter.
+
+    Args:
+        meaning: Config.meaning().
+        data_fingerprint: fingerprint of what training reads of the data set.
+        seed: the seed of the repetition.
+        subject: the held-out subject.
+        code: orchestration.code.code_fingerprint().
+    """
+    return digest({"meaning": meaning, "data": data_fingerprint, "seed": seed, "subject": subject, "code": code})
+
+
+class CellStore:
+    """The cells under a folder or a URI (file://, s3:// and the like, through pyarrow.fs).
+
+    A cell's file name says its key and state, so that one listing answers what there is. Safe to use from several
+    processes: files appear by renaming only, and the same key always holds the same result.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.folder = open_folder(root, FOLDER)
+
+    def __repr__(self) -> str:
+        return f"CellStore({str(self.folder)!r})"
+
+    def write(self, cell: Cell) -> None:
+        """Store a cell, whole or not at all. A done cell ends the record of failures and attempts."""
+        from orchestration.cell_file import encode
+
+        self.folder.put(cell.key + (DONE if cell.state == "done" else FAILED), encode(cell))
+        if cell.state == "done":
+            self.folder.remove(cell.key + FAILED)
+            self.folder.remove(cell.key + ATTEMPTS)
+
+    def read(self, key: str) -> Cell:
+        """The done cell of this key, else the failed one.
+
+        Raises:
+            CellError: there is none, or its file was cut off or altered.
+        """
+        return _decoded(key, *self._fetch(key))
+
+    def read_many(self, keys: Iterable[str]) -> list[Cell]:
+        """Cells in the order of the keys; all problems in one CellError."""
+        wanted = list(keys)
+        found: list[Cell] = []
+        problems = []
+        # Threads hide the latency of a network; decoding holds the interpreter's lock and gains nothing from them.
+        with ThreadPoolExecutor(READERS) as pool:
+            for key, (place, content) in zip(wanted, pool.map(self._fetch, wanted), strict=True):
+                try:
+                    found.append(_decoded(key, place, content))
+                except CellError as error:
+                    problems += error.problems
+        if problems:
+            raise CellError(problems)
+        return found
+
+    def states(self, keys: Iterable[str] | None = None) -> dict[str, State]:
+        """State of each stored cell, by key, from one listing; a done cell beats a failed one.
+
+        Args:
+            keys: leave out all others.
+        """
+        names = self.folder.names()
+        failed = (name.removesuffix(FAILED) for name in names if name.endswith(FAILED))
+        done = (name.removesuffix(DONE) for name in names if name.endswith(DONE) and not name.endswith(FAILED))
+        states: dict[str, State] = dict.fromkeys(failed, "failed")
+        states |= dict.fromkeys(done, "done")
+        return states if keys is None else {key: states[key] for key in keys if key in states}
+
+    def record_attempt(self, key: str) -> int:
+        """Count one more attempt, before the fold starts: a killed worker reports nothing. Returns the count.
+
+        At most one worker holds a cell at a time, so that reading and writing need no lock.
+        """
+        count = self.attempts(key) + 1
+        self.folder.put(key + ATTEMPTS, str(count).encode())
+        return count
+
+    def attempts(self, key: str) -> int:
+        """Attempts since the cell was last done or cleared."""
+        content = self.folder.get(key + ATTEMPTS) or b"0"
+        # An unreadable count is worth one attempt: the file shows that there was at least one.
+        return int(content) if content.isdigit() else 1
+
+    def clear_failed(self, key: str) -> None:
+        """Forget a failure and its attempts, so that the cell is trained again."""
+        self.folder.remove(key + FAILED)
+        self.folder.remove(key + ATTEMPTS)
+
+    def _fetch(self, key: str) -> tuple[str, bytes | None]:
+        """The file that holds the cell, and its content."""
+        for name in (key + DONE, key + FAILED):
+            content = self.folder.get(name)
+            if content is not None:
+                return f"{self.folder}/{name}", content
+        return str(self.folder), None
+
+
+def _decoded(key: str, place: str, content: bytes | None) -> Cell:
+    from orchestration.cell_file import decode
+
+    if content is None:
+        raise CellError([Problem(place=place, message=f"there is no cell {key[:12]}")])
+    return decode(content, key, place)

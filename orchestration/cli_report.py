@@ -1,0 +1,156 @@
+"""From plan and cells to the report, and the report on the terminal."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.mlflow_values import git_commit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dashboards.report import Report
+    from dashboards.study import Study
+    from orchestration.cells import Cell, CellStore
+    from orchestration.plan import Plan
+
+REPORTS = Path("reports")
+SCORES = ("uf1", "uar", "accuracy")
+SHOWN_FAILURES = 5
+
+
+def report_sweep(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequence[str]) -> Report:
+    """Write reports/<cluster_name>/ from the cells that are there."""
+    from dashboards.report import write_report
+
+    return write_report(make_study(plan, store, cache_root, overrides), REPORTS / plan.spec.cluster_name)
+
+
+def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequence[str]) -> Study:
+    """Everything that the report needs to know, as dashboards take it."""
+    from dashboards.study import Study, StudyVariant
+    from madv.data.cache import load
+
+    spec = plan.spec
+    states = store.states([cell.key for cell in plan.cells])
+    planned = [cell for cell in plan.cells if cell.key in states]
+    cells = store.read_many([cell.key for cell in planned])
+    manifest = load(plan.variants[0].config.dataset, cache_root).manifest
+    rows = zip(manifest["sample_id"], manifest["label"], manifest["subject"], strict=True)
+    arguments = shlex.join([str(spec.path), *overrides])
+    return Study(
+        cluster_name=spec.cluster_name,
+        question=spec.question,
+        design=spec.design,
+        metric=spec.report.metric,
+        alpha=spec.report.alpha,
+        class_names=plan.facts.class_names,
+        variants=tuple(
+            StudyVariant(
+                name=variant.name,
+                levels=variant.levels,
+                overrides=variant.overrides,
+                is_reference=variant is plan.variants[0],
+            )
+            for variant in plan.variants
+        ),
+        seeds=spec.seeds,
+        subjects=plan.facts.subjects,
+        sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
+        ceilings=_ceilings(plan),
+        cells={(one.variant, one.seed, one.subject): cell for one, cell in zip(planned, cells, strict=True)},
+        provenance=_provenance(plan, cells),
+        rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
+    )
+
+
+def print_report(report: Report, console: Console, metric: str) -> None:
+    """The verdict, the ranked table and where the page is."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("variant", overflow="fold", min_width=12)
+    for name in (metric, *(other for other in SCORES if other != metric), "difference", "p (Holm)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for row in report.table.to_dict("records"):
+        figures = [_number(row[name]) for name in (metric, *(other for other in SCORES if other != metric))]
+        difference = _number(row["difference"], "+.3f")
+        if _number(row["low"]):
+            difference += f" [{_number(row['low'], '+.3f')}, {_number(row['high'], '+.3f')}]"
+        verdict = row["verdict"] if isinstance(row["verdict"], str) else ""
+        table.add_row(Text(str(row["variant"])), *figures, Text(difference), _number(row["p_holm"]), Text(verdict))
+    console.print()
+    console.print(table)
+    console.print()
+    console.print(Text(report.headline))
+    for note in report.notes:
+        console.print(Text(f"Note: {note}"))
+    console.print()
+    console.print(f"report     {report.path_html}", highlight=False, soft_wrap=True)
+    console.print(f"table      {report.path_csv}, {report.path_md}", highlight=False, soft_wrap=True)
+
+
+def failure_lines(plan: Plan, store: CellStore) -> list[str]:
+    """How many cells failed and why: the last line of each traceback, the most frequent first. Empty if none failed."""
+    failed = [key for key, state in store.states([cell.key for cell in plan.cells]).items() if state == "failed"]
+    if not failed:
+        return []
+    reasons = Counter(_last_line(cell.reason) for cell in store.read_many(failed))
+    lines = [f"{len(failed)} of {len(plan.cells)} cells failed:"]
+    lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(SHOWN_FAILURES)]
+    if len(reasons) > SHOWN_FAILURES:
+        lines.append(f"  and {len(reasons) - SHOWN_FAILURES} other reasons, in the report")
+    return lines
+
+
+def mlflow_command(uri: str) -> str:
+    """What to type, or where to look, to see the runs."""
+    if uri.startswith(("http://", "https://")):
+        return uri
+    program = shutil.which("mlflow") or os.path.join(os.path.dirname(sys.executable), "mlflow")
+    return shlex.join(["mlflow" if shutil.which("mlflow") else program, "ui", "--backend-store-uri", uri])
+
+
+def _ceilings(plan: Plan) -> dict[str, float] | None:
+    """Best score that the data allow each variant, where the data set knows it."""
+    known: Mapping[str, float] = plan.facts.facts.get("ceilings", {})
+    streams = {variant.name: "+".join(variant.config.model.streams.active()) for variant in plan.variants}
+    ceilings = {name: known[joined] for name, joined in streams.items() if joined in known}
+    return ceilings or None
+
+
+def _provenance(plan: Plan, cells: Sequence[Cell]) -> dict[str, str]:
+    """What ran; of what differs between cells, all values."""
+    packages = sorted({package for cell in cells for package in cell.versions})
+    versions = {
+        package: ", ".join(sorted({cell.versions[package] for cell in cells if package in cell.versions}))
+        for package in packages
+    }
+    devices = sorted({cell.device for cell in cells if cell.state == "done"})
+    return {
+        "commit": git_commit() or "not in a git checkout",
+        "data": plan.facts.fingerprint[:12],
+        "code": plan.code[:12],
+        "sweep": plan.spec.digest[:12],
+        "device": ", ".join(devices) or "none yet",
+        **versions,
+    }
+
+
+def _number(value: object, form: str = ".3f") -> str:
+    """Empty for a missing one; +.123 for +0.123, which leaves room for names."""
+    return format(value, form).replace("0.", ".", 1) if isinstance(value, float) and value == value else ""
+
+
+def _last_line(reason: str | None) -> str:
+    lines = (reason or "").strip().splitlines()
+    return lines[-1].strip() if lines else "no reason was left"

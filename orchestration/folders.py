@@ -1,0 +1,133 @@
+"""Flat folders of small files, on this machine or behind a URI; a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+
+class Folder(Protocol):
+    """A folder that need not exist yet."""
+
+    def __str__(self) -> str: ...
+    def put(self, name: str, content: bytes) -> None:
+        """Write under a temporary name, then rename; the last of several writers wins."""
+
+    def get(self, name: str) -> bytes | None:
+        """The content, or None if there is no such file."""
+
+    def remove(self, name: str) -> None:
+        """Remove the file if it is there."""
+
+    def names(self) -> list[str]:
+        """Names of all files, from one listing."""
+
+
+def open_folder(root: str | os.PathLike[str], name: str) -> Folder:
+    """The folder `name` under a path or a URI."""
+    text = os.fspath(root)
+    return RemoteFolder(f"{text.rstrip('/')}/{name}") if "://" in text else LocalFolder(os.path.join(text, name))
+
+
+class LocalFolder:
+    """Plain system calls: listing 10,000 files takes a fifth of the time that pyarrow.fs needs, and no import."""
+
+    def __init__(self, path: str) -> None:
+        # A relative folder would be another one in a worker, whose current directory differs.
+        self.path = os.path.abspath(os.path.expanduser(path))
+
+    def __str__(self) -> str:
+        return self.path
+
+    def put(self, name: str, content: bytes) -> None:
+        temporary = os.path.join(self.path, _temporary(name))
+        try:
+            file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
+        except FileNotFoundError:
+            os.makedirs(self.path, exist_ok=True)
+            file = open(temporary, "xb")  # noqa: SIM115
+        try:
+            with file:
+                file.write(content)
+            os.replace(temporary, os.path.join(self.path, name))
+        except BaseException:
+            self.remove(os.path.basename(temporary))
+            raise
+
+    def get(self, name: str) -> bytes | None:
+        try:
+            with open(os.path.join(self.path, name), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def remove(self, name: str) -> None:
+        try:
+            os.unlink(os.path.join(self.path, name))
+        except FileNotFoundError:
+            return
+
+    def names(self) -> list[str]:
+        try:
+            return os.listdir(self.path)
+        except FileNotFoundError:
+            return []
+
+
+class RemoteFolder:
+    """Through pyarrow.fs: file://, s3://, gs://, hdfs:// and the like."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"uri": self.uri}  # a connection stays in its process
+
+    @cached_property
+    def _connection(self) -> tuple[FileSystem, str]:
+        from pyarrow.fs import FileSystem
+
+        system, path = FileSystem.from_uri(self.uri)
+        system.create_dir(path, recursive=True)
+        return system, path
+
+    def put(self, name: str, content: bytes) -> None:
+        system, path = self._connection
+        temporary = f"{path}/{_temporary(name)}"
+        with system.open_output_stream(temporary) as stream:
+            stream.write(content)
+        system.move(temporary, f"{path}/{name}")
+
+    def get(self, name: str) -> bytes | None:
+        system, path = self._connection
+        try:
+            with system.open_input_stream(f"{path}/{name}", compression=None) as stream:
+                content: bytes = stream.read()
+                return content
+        except FileNotFoundError:
+            return None
+
+    def remove(self, name: str) -> None:
+        system, path = self._connection
+        try:
+            system.delete_file(f"{path}/{name}")
+        except FileNotFoundError:
+            return
+
+    def names(self) -> list[str]:
+        from pyarrow.fs import FileSelector
+
+        system, path = self._connection
+        return [entry.base_name for entry in system.get_file_info(FileSelector(path))]
+
+
+def _temporary(name: str) -> str:
+    return f"{name}.{uuid.uuid4().hex}.tmp"

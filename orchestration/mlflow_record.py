@@ -1,0 +1,222 @@
+"""A sweep as MLflow runs: one experiment, a parent run, one child a (variant, seed); cells in, runs out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.ids import digest
+from orchestration.mlflow_values import (
+    child_params,
+    fold_metrics,
+    git_commit,
+    pooled_metrics,
+    predictions_csv,
+    safe_name,
+)
+
+if TYPE_CHECKING:
+    from orchestration.cells import Cell, CellStore
+    from orchestration.plan import Plan, PlannedCell
+
+SWEEP_TAG = "madv.sweep"
+"""On every run of a sweep: the sweep's key."""
+KEY_TAG = "madv.key"
+"""On every run: its own key, by which it is found again."""
+MAX_METRICS = 1000
+MAX_PARAMS = 100
+"""Of one log_batch, set by MLflow."""
+MAX_PARAM = 6000
+"""Characters of a parameter's value, set by MLflow."""
+MAX_RUNS = 50_000
+
+Child = tuple[str, int]
+"""(variant name, seed)"""
+
+
+class Recorder:
+    """Writes cells into MLflow. Whatever has been written before is found by its key and not written twice.
+
+    Timestamps come from the cells, so that a metric that is logged again is the same row of MLflow's store.
+    """
+
+    def __init__(self, plan: Plan, store: CellStore, uri: str) -> None:
+        from mlflow.tracking import MlflowClient
+
+        self._plan = plan
+        self._store = store
+        self._client: Any = MlflowClient(tracking_uri=uri)
+        self._variants = {variant.name: variant for variant in plan.variants}
+        self._cells: dict[Child, list[PlannedCell]] = {}
+        for cell in plan.cells:
+            self._cells.setdefault((cell.variant, cell.seed), []).append(cell)
+        levels = {variant.digest: dict(variant.levels) for variant in plan.variants}
+        self._sweep_key = digest({"cells": sorted(cell.key for cell in plan.cells), "levels": levels})
+        self._experiment = self._find_experiment()
+        self._runs = self._find_runs()
+        self._logged: set[str] = set()
+        self._complete: set[Child] = set()
+
+    def finished(self) -> bool:
+        """Whether every run is there and ended well."""
+        keys = [self._sweep_key, *(self._child_key(child) for child in self._cells)]
+        return all(key in self._runs and self._runs[key].info.status == "FINISHED" for key in keys)
+
+    def log(self, keys: Iterable[str]) -> None:
+        """Log the cells of these keys, and close each child whose last cell is among them."""
+        wanted = set(keys) - self._logged
+        for child, planned in self._cells.items():
+            chosen = [cell.key for cell in planned if cell.key in wanted]
+            if chosen:
+                self._log_folds(child, self._store.read_many(chosen))
+            if chosen and all(cell.key in self._logged for cell in planned):
+                self._close_child(child)
+
+    def catch_up(self, *, again: bool = False) -> None:
+        """Log all cells that are in the store.
+
+        Args:
+            again: those of children that ended well, too.
+        """
+        for child, planned in self._cells.items():
+            run = self._runs.get(self._child_key(child))
+            if run is not None and run.info.status == "FINISHED" and not again:
+                self._logged.update(cell.key for cell in planned)
+                self._complete.add(child)
+        self.log(self._store.states([cell.key for cell in self._plan.cells]))
+
+    def close(self, report: Path | None) -> None:
+        """End the runs; the report's files become artifacts of the parent.
+
+        Args:
+            report: folder of the report; None if the sweep was interrupted.
+        """
+        parent = self._parent()
+        if report is not None:
+            self._client.log_artifacts(parent, str(report), "report")
+        for child in self._cells:
+            if child not in self._complete and self._child_key(child) in self._runs:
+                self._client.set_terminated(self._child(child, None), "KILLED")
+        states = self._store.states([cell.key for cell in self._plan.cells])
+        status = "KILLED" if len(states) < len(self._plan.cells) else _status(states.values())
+        self._client.set_terminated(parent, status)
+
+    def _log_folds(self, child: Child, cells: Sequence[Cell]) -> None:
+        from mlflow.entities import Metric
+
+        run = self._child(child, min(cell.started for cell in cells))
+        steps = {subject: step for step, subject in enumerate(self._plan.facts.subjects)}
+        rows = [
+            Metric(name, value, _milliseconds(cell.finished), steps[cell.subject])
+            for cell in cells
+            for name, value in fold_metrics(cell)
+        ]
+        self._log_metrics(run, rows)
+        self._logged.update(cell.key for cell in cells)
+
+    def _close_child(self, child: Child) -> None:
+        """Pooled scores, predictions and the end of a child whose folds have all ended."""
+        from mlflow.entities import Metric
+
+        cells = self._store.read_many([cell.key for cell in self._cells[child]])
+        run = self._child(child, None)
+        end = _milliseconds(max(cell.finished for cell in cells))
+        self._log_metrics(run, [Metric(name, value, end, 0) for name, value in pooled_metrics(cells)])
+        self._client.log_text(run, predictions_csv(cells), "predictions.csv")
+        self._client.set_terminated(run, _status(cell.state for cell in cells), end)
+        self._complete.add(child)
+
+    def _log_metrics(self, run: str, metrics: list[Any]) -> None:
+        finite = [metric for metric in metrics if math.isfinite(metric.value)]
+        for start in range(0, len(finite), MAX_METRICS):
+            self._client.log_batch(run, metrics=finite[start : start + MAX_METRICS])
+
+    def _find_experiment(self) -> str:
+        """Id of the experiment; made if absent, brought back if it was deleted."""
+        name = self._plan.spec.cluster_name
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            experiment: str = self._client.create_experiment(name)
+            return experiment
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        experiment = found.experiment_id
+        return experiment
+
+    def _find_runs(self) -> dict[str, Any]:
+        """The sweep's runs by their keys."""
+        query = f"tags.`{SWEEP_TAG}` = '{self._sweep_key}'"
+        runs = self._client.search_runs([self._experiment], query, max_results=MAX_RUNS)
+        return {run.data.tags[KEY_TAG]: run for run in runs if KEY_TAG in run.data.tags}
+
+    def _child_key(self, child: Child) -> str:
+        variant, seed = child
+        return digest({"sweep": self._sweep_key, "variant": self._variants[variant].digest, "seed": seed})
+
+    def _parent(self, started: float | None = None) -> str:
+        spec = self._plan.spec
+        params: dict[str, Any] = {
+            "question": spec.question,
+            "design": spec.design,
+            "metric": spec.report.metric,
+            "seeds": list(spec.seeds),
+            "subjects": len(self._plan.facts.subjects),
+        }
+        return self._run(self._sweep_key, spec.cluster_name, params, {}, started)
+
+    def _child(self, child: Child, started: float | None) -> str:
+        key = self._child_key(child)
+        if key in self._runs:
+            return self._run(key, "", {}, {}, started)
+        variant, seed = self._variants[child[0]], child[1]
+        tags = {"mlflow.parentRunId": self._parent(started), "madv.variant": variant.digest}
+        return self._run(key, f"{variant.name} seed {seed}", child_params(variant, seed), tags, started)
+
+    def _run(self, key: str, name: str, params: dict[str, Any], tags: dict[str, str], started: float | None) -> str:
+        """Id of the run with this key, which is made if absent and is running again if it had been killed."""
+        run = self._runs.get(key)
+        if run is None:
+            everywhere = {SWEEP_TAG: self._sweep_key, KEY_TAG: key, **_provenance(self._plan)}
+            start = None if started is None else _milliseconds(started)
+            run = self._client.create_run(self._experiment, start, everywhere | tags, name)
+            self._runs[key] = run
+            self._log_params(run.info.run_id, params)
+            self._client.log_inputs(run.info.run_id, datasets=[_dataset_input(self._plan)])
+        elif run.info.status == "KILLED":
+            self._client.update_run(run.info.run_id, status="RUNNING")
+            self._runs[key] = self._client.get_run(run.info.run_id)
+        run_id: str = run.info.run_id
+        return run_id
+
+    def _log_params(self, run: str, params: dict[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        rows = [Param(safe_name(name), str(value)[:MAX_PARAM]) for name, value in params.items()]
+        for start in range(0, len(rows), MAX_PARAMS):
+            self._client.log_batch(run, params=rows[start : start + MAX_PARAMS])
+
+
+def _status(states: Iterable[str]) -> str:
+    return "FAILED" if "failed" in set(states) else "FINISHED"
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _provenance(plan: Plan) -> dict[str, str]:
+    tags = {"madv.data_fingerprint": plan.facts.fingerprint, "madv.code_fingerprint": plan.code}
+    commit = git_commit()
+    return tags if commit is None else tags | {"mlflow.source.git.commit": commit}
+
+
+def _dataset_input(plan: Plan) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = plan.variants[0].config.dataset
+    digits = plan.facts.fingerprint[:36]  # all that MLflow keeps; the tag has the whole
+    source = dataset.path or f"{dataset.kind} (made)"
+    entity = Dataset(name=dataset.kind, digest=digits, source_type="local", source=source)
+    return DatasetInput(dataset=entity, tags=[InputTag(key="mlflow.data.context", value="leave-one-subject-out")])

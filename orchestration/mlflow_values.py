@@ -1,0 +1,84 @@
+"""What MLflow shows of cells: parameters, metrics of a fold, pooled metrics, predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from madv.compose import flatten
+from madv.metrics import score
+
+if TYPE_CHECKING:
+    from orchestration.cells import Cell
+    from orchestration.plan import Variant
+
+
+def pooled_metrics(cells: Sequence[Cell]) -> Iterator[tuple[str, float]]:
+    """Scores pooled over all folds of a (variant, seed), and its cost; no scores where a fold failed."""
+    yield "seconds", sum(cell.seconds for cell in cells)
+    parameters = [cell.parameters for cell in cells if cell.parameters is not None]
+    if parameters:
+        yield "parameters", float(max(parameters))
+    if any(cell.state == "failed" for cell in cells):
+        return
+    import numpy as np
+
+    names = cells[0].class_names
+    y_true = np.concatenate([cell.y_true for cell in cells])
+    y_pred = np.concatenate([cell.y_pred for cell in cells])
+    scores = score(y_true, y_pred, len(names))
+    yield "uf1", scores.uf1
+    yield "uar", scores.uar
+    yield "accuracy", scores.accuracy
+    yield "macro_f1", scores.macro_f1
+    for name, recall in zip(names, scores.recall, strict=True):
+        yield f"recall_{safe_name(name)}", float(recall)
+
+
+def safe_name(name: str) -> str:
+    """A name that MLflow takes as a key."""
+    return re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII)
+
+
+def fold_metrics(cell: Cell) -> Iterator[tuple[str, float]]:
+    """Values of one fold; its step is the fold's index."""
+    yield "fold_seconds", cell.seconds
+    if cell.state == "done" and len(cell.y_true):
+        yield "fold_accuracy", float((cell.y_true == cell.y_pred).mean())
+    for name, values in cell.history.items():
+        if values:
+            yield f"fold_train_{safe_name(name)}", values[-1]
+
+
+def child_params(variant: Variant, seed: int) -> dict[str, Any]:
+    return {**variant.levels, **flatten(dataclasses.asdict(variant.config)), "seed": seed, "variant": variant.name}
+
+
+def predictions_csv(cells: Sequence[Cell]) -> str:
+    """CSV: one row a clip."""
+    names = next((cell.class_names for cell in cells if cell.class_names), ())
+    rows = [",".join(["sample_id", "subject", "y_true", "y_pred", *names])]
+    for cell in cells:
+        for sample, true, predicted, shares in zip(
+            cell.sample_id, cell.y_true, cell.y_pred, cell.probabilities, strict=True
+        ):
+            rows.append(
+                ",".join([sample, cell.subject, str(true), str(predicted), *(f"{share:.6g}" for share in shares)])
+            )
+    return "\n".join(rows) + "\n"
+
+
+@functools.cache
+def git_commit() -> str | None:
+    """The commit of the checkout that runs; None outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

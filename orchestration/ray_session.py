@@ -1,0 +1,148 @@
+"""Ray for the length of a sweep: started here or joined, quiet, and watched from outside Tune's loop."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from madv.errors import ClusterError
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it warns; a trial without a GPU must not see one anyway
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # three log files a trial
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches us instead of a checkpoint of Tune's state
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the cells are the state
+    "TUNE_WARN_THRESHOLD_S": "1000000000",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",
+}
+"""Environment of Ray and Tune, read when they are imported; what the user has set stays."""
+PERIOD = 2.0
+"""Seconds between two looks of the watchdog."""
+PATIENCE = 10
+"""Looks in a row at which a cluster must be out of reach before it is lost: a network may hiccup."""
+
+
+@contextlib.contextmanager
+def ray_session(on_lost: Callable[[str], None]) -> Iterator[dict[str, float]]:
+    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names; yields its resources.
+
+    Args:
+        on_lost: called with the reason, in another thread, when Ray is gone; it has a few seconds to say so before
+            the process ends with code 2, for Tune's loop may hang in a call that never returns.
+
+    Raises:
+        ClusterError: Ray could not be started or joined.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":
+        _prepare_local()
+    import ray
+
+    try:
+        # The number of CPUs is never passed: a cluster that is joined has its own, and refuses.
+        ray.init(address=address, log_to_driver=False, logging_level="CRITICAL", include_dashboard=_dashboard(address))
+    except (RuntimeError, OSError, ValueError) as error:
+        verb = "start on this machine" if address == "local" else f"join the cluster at {address} (RAY_ADDRESS)"
+        raise ClusterError(f"Ray could not {verb}: {error}") from error
+    watchdog = Watchdog(_health_check(), on_lost)
+    watchdog.start()
+    try:
+        yield dict(ray.cluster_resources())
+    finally:
+        watchdog.stop()
+        ray.shutdown()
+
+
+class Watchdog(threading.Thread):
+    """Ends the process when Ray is lost. Ray releases the interpreter lock while it waits, so a thread is enough."""
+
+    def __init__(
+        self, check: Callable[[], str | None], on_lost: Callable[[str], None], end: Callable[[], None] | None = None
+    ) -> None:
+        super().__init__(name="ray-watchdog", daemon=True)
+        self._check = check
+        self._on_lost = on_lost
+        self._end = end or _end_process
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(PERIOD):
+            reason = self._check()
+            if reason is not None and not self._stopped.is_set():
+                _within(5, functools.partial(self._on_lost, reason))
+                self._end()
+                return
+
+    def stop(self) -> None:
+        """Ray is about to be shut down on purpose."""
+        self._stopped.set()
+
+
+def _prepare_local() -> None:
+    """What the processes of a Ray of our own inherit."""
+    if "RAY_AUTH_MODE" not in os.environ:
+        # Else Ray writes a token into the home directory, which need not be writable.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    # A checkout that is not installed: workers must find the packages that this process found.
+    root = str(Path(__file__).parents[1])
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in path:
+        os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, path)])
+
+
+def _dashboard(address: str) -> bool | None:
+    """A local Ray starts faster without one; a cluster has its own."""
+    return False if address == "local" else None
+
+
+def _health_check() -> Callable[[], str | None]:
+    """A function that says what is wrong with Ray, or None."""
+    import ray
+    from ray._private import worker
+
+    node = worker._global_node
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    missed = 0
+
+    def check() -> str | None:
+        nonlocal missed
+        dead = [name for name, _ in node.dead_processes() if name in ("raylet", "gcs_server")]
+        if dead:
+            return f"Ray's {' and '.join(dead)} ended"
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PERIOD).close()
+            missed = 0
+        except OSError as error:
+            missed += 1
+            if missed >= PATIENCE:
+                return f"Ray's head at {host}:{port} does not answer ({error})"
+        return None
+
+    return check
+
+
+def _end_process() -> None:
+    """End now, from any thread, and take the processes of a local Ray along."""
+    import psutil  # type: ignore[import-untyped]  # comes with Ray
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    os._exit(2)
+
+
+def _within(seconds: float, action: Callable[[], None]) -> None:
+    """Run the action, but do not wait for it longer than this."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(seconds)

@@ -1,0 +1,207 @@
+"""Train what a plan lacks: pending cells as trials on Ray Tune."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from madv.errors import ClusterError
+from orchestration.ray_session import ray_session
+from orchestration.tasks import CellEvent, make_tasks
+
+if TYPE_CHECKING:
+    from orchestration.cells import CellStore
+    from orchestration.plan import Plan, PlannedCell
+
+TRAINER = "madv.train:train_fold"
+LOADER = "madv.data.cache:load"
+FRUITLESS = 8
+"""Workers of one trial that may die in a row without reporting a fold: more than two a fold is no fold's fault."""
+
+
+def pending_cells(plan: Plan, store: CellStore) -> list[PlannedCell]:
+    """Cells of the plan that are neither done nor recorded as failed."""
+    states = store.states([cell.key for cell in plan.cells])
+    return [cell for cell in plan.cells if cell.key not in states]
+
+
+def run(
+    plan: Plan,
+    store: CellStore,
+    cache_root: Path,
+    on_event: Callable[[CellEvent], None],
+    *,
+    on_lost: Callable[[str], None] = print,
+    trainer: str = TRAINER,
+    loader: str = LOADER,
+) -> None:
+    """Train all pending cells of the plan; without any, Ray is not even imported.
+
+    Args:
+        plan: what to train.
+        store: where the workers leave the cells.
+        cache_root: folder of the clip caches, as the workers see it.
+        on_event: called in this thread once for each cell that ends.
+        on_lost: called in another thread with the reason when Ray is lost, before the process ends with code 2.
+        trainer: module:function with the signature of madv.train.train_fold; simulations put theirs here.
+        loader: module:function with the signature of madv.data.cache.load.
+
+    Raises:
+        ClusterError: Ray did not start, or its workers cannot work.
+    """
+    pending = pending_cells(plan, store)
+    if not pending:
+        return
+    _forget_attempts(store, pending)
+    resources = plan.spec.resources
+    with ray_session(on_lost) as available:
+        gpus = _gpus_per_trial(resources.gpus_per_trial, available)
+        slots = _slots(available, resources.cpus_per_trial, gpus)
+        listener = _Listener(pending, on_event)
+        # Tune gives up a trial whose worker dies before it is up, so what is left goes into another round.
+        while remaining := [cell for cell in pending if cell.key not in listener.seen]:
+            _fit(
+                listener,
+                {"cpu": resources.cpus_per_trial, "gpu": gpus},
+                tasks=tuple(make_tasks(plan, remaining, slots)),
+                store=store,
+                cache_root=cache_root.absolute(),
+                threads=max(1, int(resources.cpus_per_trial)),
+                trainer=trainer,
+                loader=loader,
+            )
+            if listener.broken or not any(cell.key in listener.seen for cell in remaining):
+                why = listener.last_error or "Ray ended early"
+                raise ClusterError(f"{len(remaining)} cells are not trained: the workers cannot work: {why}")
+
+
+def _fit(listener: _Listener, request: dict[str, float], **workload: Any) -> None:
+    """One Tune experiment; its own results are not used, and its folder is scratch."""
+    from ray import tune
+
+    from orchestration.trial import FoldTrial, Workload
+
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a dead worker is an event here, not a traceback
+    trainable = tune.with_parameters(FoldTrial, workload=Workload(**workload))
+    with tempfile.TemporaryDirectory(prefix="madv-tune-", ignore_cleanup_errors=True) as scratch:
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, request),
+            param_space={"task": tune.grid_search(list(range(len(workload["tasks"]))))},  # starts them in this order
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[_callback(listener)],
+                stop=listener.stopper(),
+                failure_config=tune.FailureConfig(max_failures=-1),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        tuner.fit()
+
+
+class _Listener:
+    """Turns Tune's results into events, each cell once, and counts workers that die for nothing."""
+
+    def __init__(self, pending: list[PlannedCell], on_event: Callable[[CellEvent], None]) -> None:
+        self._cells = {cell.key: cell for cell in pending}
+        self._on_event = on_event
+        self._deaths: Counter[str] = Counter()
+        self.seen: set[str] = set()
+        self.last_error: str | None = None
+        self.broken = False
+        """No fold can be trained."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks for a resume of its own, which is not used
+
+    def result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """A step has ended. A replaced worker reports what its predecessor did once more."""
+        self._deaths[trial_id] = 0
+        if result["key"] not in self.seen:
+            self.seen.add(result["key"])
+            event = CellEvent(cell=self._cells[result["key"]], state=result["state"], seconds=result["seconds"])
+            self._on_event(event)
+
+    def death(self, trial_id: str, error: str) -> None:
+        """A worker has died, or could not store a cell."""
+        self.last_error = error
+        self._deaths[trial_id] += 1
+        self.broken = self.broken or self._deaths[trial_id] >= FRUITLESS
+
+    def stopper(self) -> Any:
+        """Ends the experiment once it is broken."""
+        from ray.tune.stopper import Stopper
+
+        listener = self
+
+        class Broken(Stopper):  # type: ignore[misc]
+            def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+                return False
+
+            def stop_all(self) -> bool:
+                return listener.broken
+
+        return Broken()
+
+
+def _callback(listener: _Listener) -> Any:
+    from ray.tune import Callback
+
+    class Report(Callback):  # type: ignore[misc]
+        def on_trial_result(
+            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
+        ) -> None:
+            listener.result(trial.trial_id, result)
+
+        def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+            listener.death(trial.trial_id, _last_line(trial))
+
+        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+            listener.death(trial.trial_id, _last_line(trial))
+
+    return Report()
+
+
+def _last_line(trial: Any) -> str:
+    """What the trial's last error says, in a line."""
+    file = trial.error_file
+    lines = Path(file).read_text(errors="replace").strip().splitlines() if file and Path(file).exists() else []
+    return lines[-1].strip() if lines else "no reason was left"
+
+
+def _forget_attempts(store: CellStore, pending: list[PlannedCell]) -> None:
+    """Attempts count within one run: a fold that Ctrl-C or a power cut ended has not failed."""
+    from orchestration.cells import ATTEMPTS
+
+    tried = {name.removesuffix(ATTEMPTS) for name in store.folder.names() if name.endswith(ATTEMPTS)}
+    for cell in pending:
+        if cell.key in tried:
+            store.clear_failed(cell.key)
+
+
+def _gpus_per_trial(asked: float | str, available: dict[str, float]) -> float:
+    """auto is one GPU where there is one, else none."""
+    if asked == "auto":
+        return 1.0 if available.get("GPU", 0) >= 1 else 0.0
+    return float(asked)
+
+
+def _slots(available: dict[str, float], cpus: float, gpus: float) -> int:
+    """Trials that run at once.
+
+    Raises:
+        ClusterError: not one fits.
+    """
+    shares = [available.get(name, 0) / share for name, share in (("CPU", cpus), ("GPU", gpus)) if share]
+    slots = int(min(shares, default=1))
+    if slots < 1:
+        has = f"{available.get('CPU', 0):g} CPUs and {available.get('GPU', 0):g} GPUs"
+        raise ClusterError(
+            f"a trial asks for {cpus:g} CPUs and {gpus:g} GPUs; Ray has {has}; lower metadata.sweep.resources"
+        )
+    return slots

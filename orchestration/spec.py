@@ -1,0 +1,225 @@
+"""A sweep file as a checked record: what to compare, on which cells, with which resources."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from madv.errors import Problem, SpecError, unknown
+from orchestration.cluster_keys import CLUSTER_KEYS
+from orchestration.designs import DESIGNS, LATER_DESIGNS
+from orchestration.factors import read_exclude, read_factors
+from orchestration.ids import digest
+from orchestration.overrides import Override, find_contradictions, find_problems
+from orchestration.sections import Section, show
+from orchestration.yaml_places import read_document
+
+SWEEP_KEYS = (
+    "question",
+    "base",
+    "design",
+    "factors",
+    "exclude",
+    "seeds",
+    "protocol",
+    "resources",
+    "report",
+    "storage_path",
+)
+LATER_KEYS = ("controls", "search")
+"""Named by the format, not built yet."""
+METRICS = ("uf1", "uar", "accuracy", "macro_f1")
+BASE_EXAMPLE = "[dataset=synthetic, model=madv_tiny]"
+MAX_SEEDS = 1000
+CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names a folder of the report and an experiment of MLflow."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protocol:
+    """How a variant is evaluated."""
+
+    kind: Literal["loso"] = "loso"
+    """Each subject is held out once; predictions are pooled, then scored."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What one trial asks Ray for."""
+
+    cpus_per_trial: float = 1
+    gpus_per_trial: float | Literal["auto"] = "auto"
+    """auto: a share of a GPU where there is one, else none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportOptions:
+    """How the report compares variants."""
+
+    metric: str = "uf1"
+    """One of METRICS; ranks the variants."""
+    alpha: float = 0.05
+    """Level of significance, and 1 - alpha the coverage of intervals."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepSpec:
+    """A sweep file, checked, with the command line's overrides."""
+
+    path: Path
+    cluster_name: str
+    digest: str
+    """SHA-256 of what the file says under metadata.sweep, defaults and the command line's overrides included."""
+    question: str
+    base: tuple[str, ...]
+    """Hydra overrides of every variant, those of the command line last."""
+    design: str
+    factors: Mapping[str, Mapping[str, tuple[str, ...]]]
+    """Factor -> level -> Hydra overrides; the first level of a factor is the reference."""
+    exclude: tuple[Mapping[str, str], ...] = ()
+    """Combinations to leave out: each maps factors to levels."""
+    seeds: tuple[int, ...] = (0,)
+    protocol: Protocol = Protocol()
+    resources: Resources = Resources()
+    report: ReportOptions = ReportOptions()
+    storage_path: str = "store"
+    """A folder, relative to the current one, or a URI for pyarrow.fs."""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Line of "base" and of each factor, for problems that show later."""
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
+    """Read and check a sweep file, YAML or JSON.
+
+    Args:
+        path: the file.
+        overrides: Hydra overrides from the command line, appended to the file's base.
+
+    Raises:
+        SpecError: with every problem of file and overrides: its place, the value and the nearest valid names.
+    """
+    top = Section(read_document(Path(path)))
+    cluster_name = _cluster_name(top)
+    sweep = _sweep_section(top)
+    base = [Override(text=text, place=sweep.place("base", index)) for index, text in sweep.texts("base", BASE_EXAMPLE)]
+    base += [Override(text=text, place="command line") for text in overrides]
+    design = _design(sweep)
+    factors = read_factors(sweep) if sweep.values else {}
+    exclude = read_exclude(sweep, factors, design)
+    top.problems += find_problems(base, factors)
+    content: dict[str, Any] = {
+        "question": sweep.text("question", ""),
+        "base": tuple(override.text for override in base),
+        "design": design,
+        "factors": {
+            factor: {level: tuple(one.text for one in overrides) for level, overrides in levels.items()}
+            for factor, levels in factors.items()
+        },
+        "exclude": tuple(exclude),
+        "seeds": _seeds(sweep),
+        "protocol": _protocol(sweep.section("protocol")),
+        "resources": _resources(sweep.section("resources")),
+        "report": _report(sweep.section("report")),
+        "storage_path": sweep.text("storage_path", "store"),
+    }
+    if design is not None and not top.problems:
+        place = sweep.place("factors")
+        top.problems += find_contradictions(content["base"], content["factors"], design, exclude, place)
+    if top.problems:
+        raise SpecError(_in_order(top))
+    places = {"base": sweep.place("base"), **{factor: sweep.place("factors", factor) for factor in factors}}
+    return SweepSpec(path=Path(path), cluster_name=cluster_name, digest=_digest(content), places=places, **content)
+
+
+def _cluster_name(top: Section) -> str:
+    top.allow(CLUSTER_KEYS, lambda key: "belongs under metadata.sweep" if key in SWEEP_KEYS else None)
+    name = top.values.get("cluster_name")
+    if "cluster_name" not in top:
+        top.problem("is missing; it names the sweep and the folder of its report", "cluster_name")
+    elif not isinstance(name, str) or not CLUSTER_NAME.fullmatch(name):
+        rule = "letters, digits, '.', '_' and '-', a letter or digit first, at most 100: it names a folder"
+        top.problem(f"must be a name of {rule}; not {show(name)}", "cluster_name")
+    return str(name)
+
+
+def _sweep_section(top: Section) -> Section:
+    metadata = top.section("metadata")
+    if metadata.values and "sweep" not in metadata:
+        # Ray allows any user data here, so that only the name that is needed can be missed.
+        near = [unknown("key", key, ["sweep"]) for key in metadata.values]
+        hint = next((message for message in near if "did you mean" in message), "it holds the sweep")
+        metadata.problem(f"is missing; {hint}", "sweep")
+        return metadata.below("sweep", {})
+    sweep = metadata.section("sweep", needs=f"it says what to compare: {', '.join(SWEEP_KEYS)}")
+    later = {key: "is not built yet; leave it out" for key in LATER_KEYS}
+    sweep.allow(SWEEP_KEYS, lambda key: "belongs at the top of the file" if key in CLUSTER_KEYS else later.get(key))
+    return sweep
+
+
+def _design(sweep: Section) -> str | None:
+    design = sweep.values.get("design")
+    if design in LATER_DESIGNS:
+        sweep.problem(f"{design!r} is not built yet; choose from {', '.join(DESIGNS)}", "design")
+        return None
+    return sweep.choice("design", DESIGNS) if sweep.values else None
+
+
+def _seeds(sweep: Section) -> tuple[int, ...]:
+    value = sweep.values.get("seeds", 1)
+    if _is_int(value) and 1 <= value <= MAX_SEEDS:
+        return tuple(range(value))
+    listed = isinstance(value, list) and value and all(_is_int(seed) and 0 <= seed < 2**32 for seed in value)
+    if listed and len(set(value)) == len(value) <= MAX_SEEDS:
+        return tuple(value)
+    rule = f"a number of seeds from 1 to {MAX_SEEDS}, or a list of distinct seeds such as [0, 1, 2]"
+    sweep.problem(f"must be {rule}; not {show(value)}", "seeds")
+    return (0,)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _protocol(section: Section) -> Protocol:
+    section.allow(("kind", "validation_subjects"))
+    section.choice("kind", ("loso",), "loso")
+    if section.values.get("validation_subjects", 0) != 0:
+        section.problem("is not built yet; leave it out, or write 0", "validation_subjects")
+    return Protocol()
+
+
+def _resources(section: Section) -> Resources:
+    section.allow(asdict(Resources()))
+    cpus = section.number("cpus_per_trial", 1, lambda value: value > 0, "a number of cores above 0")
+    gpus: float | Literal["auto"] = "auto"
+    if section.values.get("gpus_per_trial", "auto") != "auto":
+        gpus = section.number("gpus_per_trial", 0, lambda value: value >= 0, "auto or a number of GPUs from 0")
+    return Resources(cpus_per_trial=cpus, gpus_per_trial=gpus)
+
+
+def _report(section: Section) -> ReportOptions:
+    section.allow(asdict(ReportOptions()))
+    metric = section.choice("metric", METRICS, "uf1")
+    alpha = section.number("alpha", 0.05, lambda value: 0 < value < 0.5, "between 0 and 0.5")
+    return ReportOptions(metric=metric or "uf1", alpha=alpha)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Of the order of factors and levels too: the first level is the reference."""
+    factors = [[factor, list(map(list, levels.items()))] for factor, levels in content["factors"].items()]
+    options = {key: asdict(content[key]) for key in ("protocol", "resources", "report")}
+    return digest({**content, **options, "factors": factors})
+
+
+def _in_order(top: Section) -> list[Problem]:
+    """By line; what has none, such as the command line, comes last."""
+
+    def line(problem: Problem) -> float:
+        number = problem.place.removeprefix(f"{top.document.file}:").partition(":")[0]
+        return int(number) if number.isdigit() else math.inf
+
+    return sorted(dict.fromkeys(top.problems), key=line)

@@ -1,0 +1,130 @@
+"""MLflow beside the training: one background thread, fed through a bounded queue, that no failure gets out of."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestration.cells import CellStore
+    from orchestration.mlflow_record import Recorder
+    from orchestration.plan import Plan
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+QUEUE = 10_000
+"""Cells that may wait; those beyond are logged at the end."""
+PAUSES = (0.5, 2.0)
+"""Seconds before each further try."""
+BATCH_SECONDS = 1.0
+"""Cells that end within this time are logged together."""
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Environment of MLflow, read when it is imported; what the user has set stays."""
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def track(plan: Plan, store: CellStore, report: Path | None, uri: str | None = None) -> None:
+    """Log all cells that are in the store, again or for the first time; twice leaves no duplicates.
+
+    Raises:
+        Exception: whatever MLflow raises.
+    """
+    recorder = _open(plan, store, uri or tracking_uri())
+    recorder.catch_up(again=True)
+    recorder.close(report)
+
+
+class Tracker:
+    """Logs cells as they end. Cells are the truth, so nothing here may stop or delay training."""
+
+    def __init__(self, plan: Plan, store: CellStore, uri: str | None = None) -> None:
+        self._plan = plan
+        self._store = store
+        self._uri = uri or tracking_uri()
+        self._queue: queue.Queue[str] = queue.Queue(QUEUE)
+        self._stopping = threading.Event()
+        self._report: Path | None = None
+        self._problem: str | None = None
+        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+
+    def start(self) -> None:
+        """Import MLflow, which takes seconds, and log what is there already. Called by the first put at the latest."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def put(self, key: str) -> None:
+        """A cell has ended; returns at once."""
+        self.start()
+        try:
+            self._queue.put_nowait(key)
+        except queue.Full:
+            return  # found in the store at the end
+
+    def finish(self, report: Path | None, timeout: float) -> str | None:
+        """Log what is left, end the runs, and say what went wrong, if anything.
+
+        Args:
+            report: folder of the report; None if the sweep was interrupted.
+            timeout: seconds to wait for it.
+        """
+        self._report = report
+        self._stopping.set()
+        if self._thread.ident is None:
+            return None
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            return f"{self._uri} is too slow"
+        return self._problem
+
+    def _work(self) -> None:
+        for pause in (*PAUSES, None):
+            try:
+                self._record(_open(self._plan, self._store, self._uri))
+                self._problem = None
+                return
+            except Exception as error:
+                # MLflow raises its own errors, those of SQLAlchemy, of requests and of the file system; none may
+                # reach training, and all end in the one line that finish returns.
+                text = str(error).strip()
+                self._problem = f"{type(error).__name__}: {text.splitlines()[0] if text else self._uri}"
+            if pause is not None:
+                self._stopping.wait(pause)
+
+    def _record(self, recorder: Recorder) -> None:
+        """Until the sweep ends. A recorder that was opened again logs everything once more, which changes nothing."""
+        if not recorder.finished():
+            recorder.catch_up()
+        while not self._stopping.wait(BATCH_SECONDS):
+            keys = []
+            while not self._queue.empty():
+                keys.append(self._queue.get_nowait())
+            recorder.log(keys)
+        if not recorder.finished():
+            recorder.catch_up()
+            recorder.close(self._report)
+
+
+def _open(plan: Plan, store: CellStore, uri: str) -> Recorder:
+    """Import MLflow quietly and find the sweep's runs."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="(mlflow|sqlalchemy|alembic|pydantic)")
+    from orchestration.mlflow_record import Recorder
+
+    return Recorder(plan, store, uri)

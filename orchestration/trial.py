@@ -1,0 +1,184 @@
+"""The Tune trial: one step trains one fold and leaves its cell in the store."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray.tune import Trainable
+
+from orchestration.tasks import TrialTask
+
+if TYPE_CHECKING:
+    from madv.data.clips import Clips
+    from madv.fold_result import FoldResult
+    from orchestration.cells import Cell, CellStore, State
+    from orchestration.plan import PlannedCell
+
+ATTEMPTS = 2
+"""A fold that has failed so often is recorded as failed."""
+PACKAGES = ("torch", "numpy", "ray", "madv")
+"""Versions that a cell records."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """What all trials of a sweep share. Paths instead of data: each worker maps the clips itself."""
+
+    tasks: tuple[TrialTask, ...]
+    store: CellStore
+    cache_root: Path
+    threads: int
+    """Of a worker's linear algebra."""
+    trainer: str
+    """module:function with the signature of madv.train.train_fold."""
+    loader: str
+    """module:function with the signature of madv.data.cache.load."""
+
+
+class FoldTrial(Trainable):  # type: ignore[misc]
+    """Trains the folds of one TrialTask; an actor that has finished one goes on with the next.
+
+    A worker that dies is replaced and starts the task again: folds that are in the store are reported, not trained.
+    """
+
+    def setup(self, config: dict[str, Any], workload: Workload | None = None) -> None:
+        assert workload is not None
+        self._workload = workload
+        self._clips: tuple[str, Clips] | None = None
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        cell = self._task.cells[self._next]
+        self._next += 1
+        state: State | None = self._states.get(cell.key)
+        seconds = 0.0
+        if state is None:
+            state, seconds = self._train(cell)
+        done = self._next == len(self._task.cells)
+        return {"subject": cell.subject, "key": cell.key, "seconds": seconds, "state": state, "done": done}
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._task = self._workload.tasks[config["task"]]
+        self._next = 0
+        self._states = self._workload.store.states([cell.key for cell in self._task.cells])
+
+    def _train(self, planned: PlannedCell) -> tuple[State, float]:
+        """Train the fold unless its attempts are used up; store what came of it."""
+        store = self._workload.store
+        reason = (
+            f"the worker process died in each of {ATTEMPTS} attempts (out of memory, killed, or a crash below Python)"
+        )
+        started = time.time()
+        while store.attempts(planned.key) < ATTEMPTS:
+            # Counted before the fold starts: a worker that is killed reports nothing.
+            store.record_attempt(planned.key)
+            started = time.time()
+            try:
+                result, class_names = self._fold(planned)
+            except Exception:
+                # The one place that catches everything: the traceback goes into the cell.
+                reason = traceback.format_exc()
+                continue
+            store.write(done_cell(planned, self._task.digest, result, class_names, started))
+            return "done", result.seconds
+        cell = failed_cell(planned, self._task.digest, reason, started)
+        store.write(cell)
+        return "failed", cell.seconds
+
+    def _fold(self, planned: PlannedCell) -> tuple[FoldResult, tuple[str, ...]]:
+        from madv.data.folds import leave_one_subject_out
+
+        train_fold = _imported(self._workload.trainer)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(self._workload.threads)
+        dataset = repr(self._task.config.dataset)
+        if self._clips is None or self._clips[0] != dataset:
+            load = _imported(self._workload.loader)
+            self._clips = (dataset, load(self._task.config.dataset, self._workload.cache_root))
+        clips = self._clips[1]
+        fold = next(fold for fold in leave_one_subject_out(clips.subjects) if fold.subject == planned.subject)
+        return train_fold(self._task.config, fold, clips, planned.seed), clips.class_names
+
+
+def done_cell(
+    planned: PlannedCell, digest: str, result: FoldResult, class_names: tuple[str, ...], started: float
+) -> Cell:
+    """The cell of a trained fold; started is Unix time in seconds."""
+    from orchestration.cells import Cell
+
+    return Cell(
+        key=planned.key,
+        variant=digest,
+        seed=planned.seed,
+        subject=planned.subject,
+        state="done",
+        sample_id=result.sample_id,
+        y_true=result.y_true,
+        y_pred=result.y_pred,
+        probabilities=result.probabilities,
+        class_names=class_names,
+        history=result.history,
+        seconds=result.seconds,
+        peak_memory=result.peak_memory,
+        parameters=result.parameters,
+        device=result.device,
+        versions=versions(),
+        started=started,
+        finished=time.time(),
+    )
+
+
+def failed_cell(planned: PlannedCell, digest: str, reason: str, started: float) -> Cell:
+    """The cell of a fold that failed for good."""
+    import numpy as np
+
+    from orchestration.cells import Cell
+
+    finished = time.time()
+    return Cell(
+        key=planned.key,
+        variant=digest,
+        seed=planned.seed,
+        subject=planned.subject,
+        state="failed",
+        sample_id=(),
+        y_true=np.empty(0, np.int64),
+        y_pred=np.empty(0, np.int64),
+        probabilities=np.empty((0, 0), np.float32),
+        class_names=(),
+        seconds=finished - started,
+        device="unknown",
+        versions=versions(),
+        started=started,
+        finished=finished,
+        reason=reason,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what trained, by package; a package that runs from a checkout without being installed is left out."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    imported: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return imported

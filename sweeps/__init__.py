@@ -1,0 +1,1 @@
+"""Sweep files, one a question."""

@@ -1,0 +1,147 @@
+"""Training one fold: deterministic, blind to the held-out subject, able to learn."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from madv.compose import compose
+from madv.config import Config
+from madv.data.clips import Clips
+from madv.data.folds import Fold, leave_one_subject_out
+from madv.train import TrainingError, _mirror, _schedule, _translate, train_fold
+
+TINY = ["model=madv_tiny", "model.widths=[8,8,8]", "model.heads=[2,2,2]", "train=demo", "train.epochs=2"]
+
+
+def make_clips(subjects: int = 4, per_subject: int = 4) -> Clips:
+    """Noise with the label written into every stream's later frames."""
+    rng = np.random.default_rng(0)
+    number = subjects * per_subject
+    label = np.arange(number) % 2
+    streams = {
+        "texture": rng.normal(size=(number, 3, 4, 16, 16)).astype(np.float32),
+        "depth": rng.normal(size=(number, 1, 4, 16, 16)).astype(np.float32),
+        "au": rng.normal(size=(number, 3, 4)).astype(np.float32) * 0.1,
+    }
+    for name in ("texture", "depth"):
+        streams[name][label == 1, :, 1:, 4:12, 4:12] += 1.5
+    streams["au"][label == 1, 1, 1:] += 1.5
+    manifest = pd.DataFrame(
+        {
+            "sample_id": [f"clip{i}" for i in range(number)],
+            "subject": np.repeat([f"s{i}" for i in range(subjects)], per_subject),
+            "label": label,
+        }
+    )
+    targets = np.zeros((number, 3), np.float32)
+    targets[label == 1, 1] = 1
+    return Clips(manifest=manifest, class_names=("no", "yes"), streams=streams, au_targets=targets, fingerprint="test")
+
+
+@pytest.fixture(scope="module")
+def clips() -> Clips:
+    return make_clips()
+
+
+@pytest.fixture(scope="module")
+def fold(clips: Clips) -> Fold:
+    return leave_one_subject_out(clips.subjects)[1]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return compose(TINY)
+
+
+def test_a_fold_is_the_same_every_time_and_leaves_the_global_generator_alone(
+    clips: Clips, fold: Fold, config: Config
+) -> None:
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    first = train_fold(config, fold, clips, seed=3)
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(6)
+    second = train_fold(config, fold, clips, seed=3)
+    assert np.array_equal(first.probabilities, second.probabilities)
+    assert first.history == second.history
+
+
+def test_seed_and_subject_both_matter(clips: Clips, fold: Fold, config: Config) -> None:
+    reference = train_fold(config, fold, clips, seed=3).history["loss"]
+    assert train_fold(config, fold, clips, seed=4).history["loss"] != reference
+    renamed = dataclasses.replace(fold, subject="someone else")
+    assert train_fold(config, renamed, clips, seed=3).history["loss"] != reference
+
+
+def test_the_held_out_subject_is_out_of_reach_while_training(clips: Clips, fold: Fold, config: Config) -> None:
+    reference = train_fold(config, fold, clips, seed=0)
+    poisoned = {name: x.copy() for name, x in clips.streams.items()}
+    for x in poisoned.values():
+        x[fold.test] = np.nan
+    assert clips.au_targets is not None
+    targets = clips.au_targets.copy()
+    targets[fold.test] = np.nan
+    manifest = clips.manifest.copy()
+    manifest.loc[fold.test, "label"] = 1 - manifest.loc[fold.test, "label"]
+    blind = dataclasses.replace(clips, streams=poisoned, au_targets=targets, manifest=manifest)
+    assert train_fold(config, fold, blind, seed=0).history == reference.history
+
+
+def test_predictions_belong_to_the_held_out_clips(clips: Clips, fold: Fold, config: Config) -> None:
+    result = train_fold(config, fold, clips, seed=0)
+    assert result.sample_id == ("clip4", "clip5", "clip6", "clip7")
+    assert result.y_true.tolist() == [0, 1, 0, 1]
+    assert result.probabilities.sum(axis=1) == pytest.approx([1] * 4)
+    assert result.y_pred.tolist() == result.probabilities.argmax(axis=1).tolist()
+    assert set(result.history) == {"loss", "accuracy", "focal", "low", "mid", "high", "au"}
+    assert all(len(values) == config.train.epochs for values in result.history.values())
+
+
+@pytest.mark.parametrize("stream", ["texture", "depth", "au"])
+def test_each_stream_alone_learns_what_is_written_into_it(stream: str, clips: Clips, fold: Fold) -> None:
+    streams = [f"model.streams.{name}={str(name == stream).lower()}" for name in ("texture", "depth", "au")]
+    result = train_fold(compose([*TINY, *streams, "train.epochs=25"]), fold, clips, seed=0)
+    assert result.history["accuracy"][-1] > 0.9
+    assert result.y_pred.tolist() == result.y_true.tolist()
+
+
+def test_a_loss_that_is_not_a_number_ends_training(clips: Clips, fold: Fold, config: Config) -> None:
+    streams = {name: x.copy() for name, x in clips.streams.items()}
+    streams["au"][fold.train[0]] = np.nan
+    with pytest.raises(TrainingError, match=r"loss is nan after epoch 1; lower train\.learning_rate"):
+        train_fold(config, fold, dataclasses.replace(clips, streams=streams), seed=0)
+
+
+def test_a_class_missing_from_the_training_fold_is_no_error(clips: Clips, fold: Fold, config: Config) -> None:
+    manifest = clips.manifest.copy()
+    manifest["label"] = 0
+    manifest.loc[fold.test, "label"] = 1
+    result = train_fold(config, fold, dataclasses.replace(clips, manifest=manifest), seed=0)
+    assert np.isfinite(result.history["loss"]).all()
+
+
+def test_mirroring_turns_horizontal_flow_and_swaps_sides(clips: Clips) -> None:
+    flow = dataclasses.replace(clips, signed_channels=(0,), mirrored_aus=(1, 0, 2))
+    x = torch.arange(12.0).view(1, 3, 1, 2, 2)
+    mirrored = _mirror("texture", x, torch.tensor([True]), flow)
+    assert mirrored[0, 0, 0].tolist() == [[-1, 0], [-3, -2]]
+    assert mirrored[0, 1, 0].tolist() == [[5, 4], [7, 6]]
+    units = _mirror("au", torch.tensor([[[1.0], [2.0], [3.0]]] * 2), torch.tensor([True, False]), flow)
+    assert units[:, :, 0].tolist() == [[2, 1, 3], [1, 2, 3]]
+
+
+def test_translation_by_hand() -> None:
+    x = torch.arange(1.0, 5.0).view(1, 1, 1, 2, 2)  # [[1, 2], [3, 4]]
+    assert _translate(x, np.array([[1, 0]]), 1)[0, 0, 0].tolist() == [[3, 4], [0, 0]]
+    assert _translate(x, np.array([[0, -1]]), 1)[0, 0, 0].tolist() == [[0, 1], [0, 3]]
+
+
+def test_the_learning_rate_rises_then_falls_to_its_minimum() -> None:
+    train = compose(["train.learning_rate=1", "train.min_learning_rate=0.1", "train.warmup=0.2"]).train
+    factor = _schedule(train, 10)
+    assert [factor(step) for step in (0, 1, 2)] == pytest.approx([1 / 3, 2 / 3, 1])
+    assert factor(6) == pytest.approx(0.1 + 0.9 / 2)
+    assert factor(10) == pytest.approx(0.1)

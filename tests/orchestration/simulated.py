@@ -1,0 +1,131 @@
+"""Stand-ins for the data set and for training, named as "simulated:..." to the runner: no torch, known results."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from madv.config import Config, SyntheticConfig
+from madv.data.clips import Clips
+from madv.data.folds import Fold, leave_one_subject_out
+from madv.fold_result import FoldResult
+from orchestration.plan import Plan, expand
+from orchestration.spec import SweepSpec
+
+CLASSES = ("happiness", "surprise", "disgust")
+PER_SUBJECT = 3
+UNLUCKY = "s02"
+"""The subject at which the troubled trainers stumble."""
+FACTORS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "texture": {"on": (), "off": ("model.streams.texture=false",)},
+    "depth": {"on": (), "off": ("model.streams.depth=false",)},
+}
+
+
+def plan(
+    subjects: int = 4, seeds: int = 1, factors: Mapping[str, Any] = FACTORS, name: str = "simulated", epochs: int = 2
+) -> Plan:
+    """A plan over simulated clips: four variants with the default factors."""
+    clips = f"dataset.clips_per_class=[{subjects},{subjects},{subjects}]"
+    base = (f"dataset.subjects={subjects}", clips, f"train.epochs={epochs}")
+    spec = SweepSpec(
+        path=Path("simulated.yaml"),
+        cluster_name=name,
+        digest="0" * 64,
+        question="Does it run?",
+        base=base,
+        design="factorial",
+        factors=factors,
+        seeds=tuple(range(seeds)),
+    )
+    made = load(SyntheticConfig(subjects=subjects, clips_per_class=(subjects,) * 3), Path())
+    facts: Any = SimpleNamespace(
+        fingerprint=made.fingerprint,
+        class_names=made.class_names,
+        subjects=tuple(sorted(set(made.subjects.tolist()))),
+        streams={"texture": (3, 1, 1, 1), "depth": (1, 1, 1, 1), "au": (1, 1)},
+        facts={},
+    )
+    return expand(spec, facts, code="c" * 64)
+
+
+def load(config: SyntheticConfig, root: Path) -> Clips:
+    """Three clips a subject, one of each class."""
+    names = [f"s{subject:02}" for subject in range(1, config.subjects + 1)]
+    rows = [(f"{name}_{label}", name, label) for name in names for label in range(PER_SUBJECT)]
+    manifest = pd.DataFrame(rows, columns=["sample_id", "subject", "label"])
+    return Clips(manifest=manifest, class_names=CLASSES, streams={}, fingerprint="f" * 64)
+
+
+def fold(config: Config, subject: str) -> tuple[Clips, Fold]:
+    """The clips, and the fold that holds the subject out."""
+    assert isinstance(config.dataset, SyntheticConfig)
+    clips = load(config.dataset, Path())
+    return clips, next(fold for fold in leave_one_subject_out(clips.subjects) if fold.subject == subject)
+
+
+def train(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """All right but the last clip, at once."""
+    y_true = clips.labels[fold.test]
+    y_pred = y_true.copy()
+    y_pred[-1] = 0
+    return FoldResult(
+        sample_id=tuple(clips.manifest["sample_id"].iloc[fold.test]),
+        y_true=y_true,
+        y_pred=y_pred,
+        probabilities=np.eye(len(clips.class_names), dtype=np.float32)[y_pred],
+        history={"loss": [1.0, 0.5], "accuracy": [0.5, 1.0]},
+        seconds=0.001,
+        peak_memory=None,
+        parameters=10 * len(config.model.streams.active()),
+        device="cpu",
+    )
+
+
+def burn(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Keep a core busy for MADV_SIMULATED_SECONDS a stream, as training does."""
+    from dataclasses import replace
+
+    started = time.perf_counter()
+    end = started + float(os.environ["MADV_SIMULATED_SECONDS"]) * len(config.model.streams.active())
+    while time.perf_counter() < end:
+        pass
+    return replace(train(config, fold, clips, seed), seconds=time.perf_counter() - started)
+
+
+def fail(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Raise for one subject of the reference, each time."""
+    if fold.subject == UNLUCKY and len(config.model.streams.active()) == 3:
+        raise ArithmeticError("the loss is nan")
+    return train(config, fold, clips, seed)
+
+
+def die_once(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Take the worker down at one subject, the first time of all."""
+    mark = Path(os.environ["MADV_SIMULATED_MARKS"]) / "died"
+    if fold.subject == UNLUCKY and not mark.exists():
+        mark.touch()
+        os._exit(1)
+    _note(config, fold)
+    return train(config, fold, clips, seed)
+
+
+def die_always(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Take the worker down at one subject of the reference, each time."""
+    if fold.subject == UNLUCKY and len(config.model.streams.active()) == 3:
+        os._exit(1)
+    _note(config, fold)
+    return train(config, fold, clips, seed)
+
+
+def _note(config: Config, fold: Fold) -> None:
+    """One line for each training that ends."""
+    with (Path(os.environ["MADV_SIMULATED_MARKS"]) / "trained").open("a") as file:
+        file.write(f"{'+'.join(config.model.streams.active())} {fold.subject}\n")

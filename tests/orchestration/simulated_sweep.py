@@ -1,0 +1,32 @@
+"""`madv sweep` on simulated folds, as a process of its own: python simulated_sweep.py TRAINER SUBJECTS."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import simulated
+
+from orchestration import cli, cli_sweep, runner
+from orchestration.cells import CellStore
+
+
+def main() -> int:
+    trainer, subjects, *options = sys.argv[1:]
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    prepared = cli_sweep.Prepared(
+        plan=simulated.plan(int(subjects)), store=CellStore("store"), cache_root=Path("store/clips")
+    )
+    cli_sweep.prepare = lambda file, overrides: prepared
+    cache: Any = SimpleNamespace(load=simulated.load)
+    sys.modules["madv.data.cache"] = cache
+    runner.run = functools.partial(runner.run, trainer=f"simulated:{trainer}", loader="simulated:load")
+    return cli.main(["sweep", "simulated.yaml", *options])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

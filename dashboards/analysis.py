@@ -140,7 +140,9 @@ def _score(study: Study, outcomes: Outcomes, v: int, resampling: _Resampling) ->
             intervals[name] = statistics.percentile_interval(resampled, len(subjects), study.alpha)
     found = statistics.recall(statistics.margins(counts.sum(axis=1)))  # (C, S)
     per_subject = statistics.accuracy(statistics.margins(counts)) if scored else np.zeros((1, len(names)))
-    cells = [study.cells.get((study.variants[v].name, seed, subject)) for seed in study.seeds for subject in study.subjects]
+    cells = [
+        study.cells.get((study.variants[v].name, seed, subject)) for seed in study.seeds for subject in study.subjects
+    ]
     done = [cell for cell, counted in zip(cells, outcomes.done[v].ravel(), strict=True) if cell and counted]
     memory = [cell.peak_memory for cell in done if cell.peak_memory is not None]
     result = VariantResult(
@@ -231,13 +233,13 @@ def _limits(study: Study, reference: int | None, results: Sequence[VariantResult
         notes.append("The reference has no finished cells, so nothing is compared.")
     family = [result.comparison for result in results if result.comparison and result.comparison.p is not None]
     if family:
-        fewest = min(comparison.subjects for comparison in family)
-        smallest = statistics.smallest_p(fewest)
+        most = max(comparison.subjects for comparison in family)
+        smallest = statistics.smallest_p(most)
         if smallest * len(family) > study.alpha:
             notes.append(
-                f"With {fewest} subjects the smallest p value that the exchange can reach is {smallest:.2g}; Holm's "
+                f"With {most} subjects the smallest p value that the exchange can reach is {smallest:.2g}; Holm's "
                 f"adjustment for {_number(len(family), 'comparison')} makes it {min(1.0, smallest * len(family)):.2g}: "
-                f"no single difference can be significant at {study.alpha:g}, however large it is."
+                f"no difference can be significant at {study.alpha:g}, however large it is."
             )
     if len(study.seeds) == 1:
         notes.append("One seed: how much the scores vary from one training to the next is not known.")

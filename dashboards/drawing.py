@@ -7,11 +7,11 @@ JavaScript. A colour such as "@worse" is looked up in the page's style, so that 
 from __future__ import annotations
 
 import html
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboards import text
-from dashboards.figures import BAND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +26,6 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "inconclusive": ("inconclusive", "@unclear", "circle"),
     "not compared": ("not compared", "@unclear", "circle-open"),
 }
-LINES = ("solid", "dash", "dot", "dashdot")
-HUES = 7
-"""Number of the page's colours for lines: @line0 ... @line6."""
-SHOWN_AT_FIRST = 7
-"""Variants whose learning curves are drawn before the reader asks for more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +44,8 @@ class Figure:
 
 
 def label(name: str) -> str:
-    """A name as Plotly shows it: its labels are a little HTML, so a name's own signs are escaped."""
-    return html.escape(name, quote=False)
+    """A name as Plotly shows it: its labels are a little HTML and TeX, so a name's own signs are escaped."""
+    return html.escape(name, quote=False).replace("$", "&#36;")
 
 
 def draw_scores(rows: pd.DataFrame, metric: str, level: str) -> Figure:
@@ -61,7 +56,7 @@ def draw_scores(rows: pd.DataFrame, metric: str, level: str) -> Figure:
             "type": "scatter",
             "mode": "markers",
             "name": "one seed",
-            "x": [_round(value) for by_seed in rows["by_seed"] for value in by_seed],
+            "x": [rounded(value) for by_seed in rows["by_seed"] for value in by_seed],
             "y": [place for place, by_seed in enumerate(rows["by_seed"]) for _ in by_seed],
             "marker": {"size": 9, "symbol": "line-ns-open", "color": "@faint", "line": {"width": 1.5}},
             "hoverinfo": "skip",
@@ -74,7 +69,7 @@ def draw_scores(rows: pd.DataFrame, metric: str, level: str) -> Figure:
                 "type": "scatter",
                 "mode": "markers",
                 "name": "ceiling of the data",
-                "x": _numbers(known["ceiling"]),
+                "x": numbers(known["ceiling"]),
                 "y": [int(place) for place in known.index],
                 "marker": {"size": 20, "symbol": "line-ns-open", "color": "@ink", "line": {"width": 2}},
                 "hovertemplate": "ceiling %{x:.3f}<extra></extra>",
@@ -95,7 +90,7 @@ def draw_scores(rows: pd.DataFrame, metric: str, level: str) -> Figure:
         + (" Tall ticks mark the best score that these data allow." if rows["ceiling"].notna().any() else ""),
         alternative=alternative,
         traces=traces,
-        layout=_rows_layout(rows["variant"], name, [0, 1.02]),
+        layout=rows_layout(rows["variant"], name, [0, 1.02]),
         data=rows,
     )
 
@@ -103,11 +98,12 @@ def draw_scores(rows: pd.DataFrame, metric: str, level: str) -> Figure:
 def draw_differences(rows: pd.DataFrame, metric: str, level: str) -> Figure:
     """Paired differences to the reference with their intervals."""
     name = text.METRIC_NAMES[metric]
-    layout = _rows_layout(rows["variant"], f"difference in {name}", None)
-    layout["xaxis"] |= {"zeroline": True, "zerolinecolor": "@reference", "zerolinewidth": 2}
+    layout = rows_layout(rows["variant"], f"difference in {name}", None)
+    layout["xaxis"] |= {"rangemode": "tozero", "zeroline": True, "zerolinecolor": "@reference", "zerolinewidth": 2}
     said = [
-        f"{row.variant} {text.signed(row.difference)} {text.interval(_or_none(row.low), _or_none(row.high), sign=True)}"
-        for row in rows.itertuples()
+        f"{row['variant']} {text.signed(row['difference'])} "
+        + text.interval(or_none(row["low"]), or_none(row["high"]), sign=True)
+        for row in rows.to_dict("records")
     ]
     return Figure(
         name="differences",
@@ -120,99 +116,10 @@ def draw_differences(rows: pd.DataFrame, metric: str, level: str) -> Figure:
     )
 
 
-def draw_learning(rows: pd.DataFrame, quantity: str, reference: str | None) -> Figure:
-    """Training loss or accuracy against epoch: mean over cells, with a band for few variants."""
-    names = list(dict.fromkeys(rows["variant"]))
-    shown = set(names[:SHOWN_AT_FIRST]) | {reference}
-    traces: list[Json] = []
-    for place, (name, part) in enumerate(rows.groupby("variant", sort=False)):
-        colour, dash = f"@line{place % HUES}", LINES[place // HUES % len(LINES)]
-        visible: bool | str = True if name in shown else "legendonly"
-        epochs = [int(epoch) for epoch in part["epoch"]]
-        common = {"type": "scatter", "mode": "lines", "legendgroup": str(place), "visible": visible}
-        band = {
-            "x": [*epochs, *epochs[::-1]],
-            "y": [*_numbers(part["low"]), *_numbers(part["high"])[::-1]],
-            "fill": "toself",
-            "fillcolor": f"{colour}/0.10",
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        line = {
-            "x": epochs,
-            "y": _numbers(part["mean"]),
-            "name": label(str(name)),
-            "line": {"width": 2, "color": colour, "dash": dash},
-            "hovertemplate": f"{label(str(name))}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-        }
-        traces += [common | band, common | line]
-    ends = rows.groupby("variant", sort=False).tail(1)
-    said = "; ".join(f"{row.variant} {row.mean:.3f}" for row in ends.itertuples())
-    return Figure(
-        name=f"training-{quantity}",
-        caption=f"Training {quantity} by epoch: mean over folds and seeds; the band holds the middle {BAND[1] - BAND[0]} % of "
-        "them. These are the clips trained on, never the held-out subject’s."
-        + (" More variants appear when their names are clicked." if len(names) > len(shown) else ""),
-        alternative=f"Training {quantity} at the last epoch: {said}.",
-        traces=traces,
-        layout={
-            "height": 340,
-            "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": f"training {quantity}"}, "rangemode": "tozero"},
-            "legend": {"orientation": "h", "y": -0.25},
-            "meta": {"legendRows": len(names)},
-        },
-        data=rows,
-    )
-
-
-def draw_subjects(rows: pd.DataFrame) -> Figure:
-    """Strip of subjects: one point for each subject in each variant."""
-    names = list(dict.fromkeys(rows["variant"]))
-    rank = {name: place for place, name in enumerate(names)}
-    order = {subject: place for place, subject in enumerate(sorted(set(rows["subject"])))}
-    # A subject keeps its height in every row, so that it can be followed from variant to variant.
-    spread = max(1, len(order) - 1)
-    hardest = rows.groupby("subject")["accuracy"].mean().sort_values(kind="stable")
-    said = ", ".join(f"{subject} ({text.score(value)})" for subject, value in hardest.head(3).items())
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": _numbers(rows["accuracy"]),
-        "y": [
-            round(rank[variant] + 0.56 * (order[subject] / spread - 0.5), 3)
-            for variant, subject in zip(rows["variant"], rows["subject"], strict=True)
-        ],
-        "text": [
-            f"{label(row.variant)}<br>{label(row.subject)}: {text.score(row.accuracy)} of {text.count(row.clips, 'clip')}"
-            for row in rows.itertuples()
-        ],
-        "hovertemplate": "%{text}<extra></extra>",
-        "marker": {
-            "color": "@line0/0.55",
-            "size": [round(min(18.0, 4 + 1.6 * clips**0.5), 1) for clips in rows["clips"]],
-            "line": {"width": 0.5, "color": "@paper"},
-        },
-        "showlegend": False,
-    }
-    return Figure(
-        name="subjects",
-        caption="Share of each held-out subject’s clips that are classified correctly, mean over seeds. One point a "
-        "subject, larger with more clips; a subject has the same height in every row.",
-        alternative=f"Accuracy by subject and variant. Hardest subjects over all variants: {said}."
-        if said
-        else "No subject has been scored.",
-        traces=[trace],
-        layout=_rows_layout(names, "share of the subject’s clips that are right", [-0.03, 1.03], height=40),
-        data=rows,
-    )
-
-
 def draw_cost(rows: pd.DataFrame, cost: str, metric: str) -> Figure:
     """Score against a cost: seconds a fold, or parameters."""
     title = {"seconds": "training seconds of a fold", "parameters": "parameters"}[cost]
-    known = rows[rows[cost].notna()].reset_index(drop=True)
+    known = rows[rows[cost].notna()]
     traces = _by_verdict(known, "score", across=cost)
     said = "; ".join(
         f"{variant} {text.duration(value) if cost == 'seconds' else text.amount(int(value))}"
@@ -220,11 +127,11 @@ def draw_cost(rows: pd.DataFrame, cost: str, metric: str) -> Figure:
     )
     return Figure(
         name=f"cost-{cost}",
-        caption=f"{text.METRIC_NAMES[metric]} against {title}.",
+        caption=f"{text.METRIC_NAMES[metric]} against {title}. A number is the variant’s place in the ranked table.",
         alternative=f"{title[0].upper()}{title[1:]} of each variant: {said}.",
         traces=traces,
         layout={
-            "height": 340,
+            "height": 360,
             "xaxis": {"title": {"text": title}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": text.METRIC_NAMES[metric]}},
             "legend": {"orientation": "h", "y": -0.25},
@@ -235,50 +142,54 @@ def draw_cost(rows: pd.DataFrame, cost: str, metric: str) -> Figure:
 
 def _by_verdict(rows: pd.DataFrame, value: str, across: str | None = None) -> list[Json]:
     """One trace of points with intervals for each verdict; values run along x, or along y against a cost."""
-    traces = []
+    traces: list[Json] = []
     for verdict, (name, colour, symbol) in STYLES.items():
         part = rows[rows["verdict"] == verdict]
         if part.empty:
             continue
         along, other = ("y", "x") if across else ("x", "y")
-        places = _numbers(part[across]) if across else [int(place) for place in part.index]
+        places = numbers(part[across]) if across else [int(place) for place in part.index]
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": name,
-                along: _numbers(part[value]),
+                along: numbers(part[value]),
                 other: places,
                 f"error_{along}": {
                     "type": "data",
                     "symmetric": False,
-                    "array": _numbers(part["high"] - part[value]),
-                    "arrayminus": _numbers(part[value] - part["low"]),
+                    "array": numbers(part["high"] - part[value]),
+                    "arrayminus": numbers(part[value] - part["low"]),
                     "thickness": 2,
                     "width": 0,
                     "color": colour,
                 },
                 "marker": {"size": 11, "symbol": symbol, "color": colour},
-                "text": [_hover(row, value) for row in part.to_dict("records")],
-                "hovertemplate": "%{text}<extra></extra>",
+                "hovertext": [_hover(row, value) for row in part.to_dict("records")],
+                "hovertemplate": "%{hovertext}<extra></extra>",
             }
         )
+        if across:
+            ranks = {"text": [str(place + 1) for place in part.index], "textposition": "middle right"}
+            traces[-1] |= {"mode": "markers+text", **ranks}
     return traces
 
 
-def _hover(row: Json, value: str) -> str:
+def _hover(row: Mapping[Hashable, Any], value: str) -> str:
     write = text.signed if value == "difference" else text.score
-    low, high = _or_none(row["low"]), _or_none(row["high"])
+    low, high = or_none(row["low"]), or_none(row["high"])
     line = f"{label(str(row['variant']))}<br>{write(row[value])} {text.interval(low, high, sign=value == 'difference')}"
-    p = _or_none(row.get("p_holm"))
+    p = or_none(row.get("p_holm"))
     return line if p is None else f"{line}<br>p {text.p_value(p)} (Holm)"
 
 
-def _rows_layout(names: Any, title: str, extent: list[float] | None, height: int = 30) -> Json:
+def rows_layout(names: Any, title: str, extent: list[float] | None, *, legend: bool = True) -> Json:
     """A layout with one row for each name, the first on top."""
     labels = [label(name) for name in names]
     return {
-        "height": height * max(1, len(labels)) + 120,
+        # A strip needs room for a subject's own height in its row; a legend needs room above.
+        "height": (30 if legend else 40) * max(1, len(labels)) + (120 if legend else 80),
         "xaxis": {"title": {"text": title}, **({"range": extent} if extent else {})},
         "yaxis": {
             "tickvals": list(range(len(labels))),
@@ -287,18 +198,22 @@ def _rows_layout(names: Any, title: str, extent: list[float] | None, height: int
             "showgrid": False,
             "zeroline": False,
         },
+        "showlegend": legend,
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
     }
 
 
-def _numbers(values: Any) -> list[float | None]:
-    return [_round(value) for value in values]
+def numbers(values: Any) -> list[float | None]:
+    """Numbers as JSON has them: five digits, null where there is none."""
+    return [rounded(value) for value in values]
 
 
-def _round(value: float | None) -> float | None:
-    number = _or_none(value)
+def rounded(value: Any) -> float | None:
+    """A number in five digits, more than a screen can show."""
+    number = or_none(value)
     return None if number is None else float(f"{number:.5g}")
 
 
-def _or_none(value: Any) -> float | None:
+def or_none(value: Any) -> float | None:
+    """A number of a table, where a missing one is nan."""
     return None if value is None or value != value else float(value)

@@ -76,9 +76,7 @@ def collect(study: Study) -> Outcomes:
                 else:
                     failed[v, s, n] = True
                     failures.append(Failure(variant=variant.name, seed=seed, subject=subject, reason=problem))
-    return Outcomes(
-        counts=counts.reshape(*shape, classes, classes), done=done, failed=failed, failures=tuple(failures)
-    )
+    return Outcomes(counts=counts.reshape(*shape, classes, classes), done=done, failed=failed, failures=tuple(failures))
 
 
 def rectangle(done: Bools) -> tuple[Ints, Ints]:

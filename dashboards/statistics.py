@@ -148,7 +148,7 @@ def exchange_p(first: Ints, second: Ints, patterns: Floats, metric: Metric) -> f
 
     def difference(part: Floats) -> Floats:
         moved = move @ part.T  # (3, C, S, chunk)
-        return (metric(ours_all + moved) - metric(theirs_all - moved)).mean(axis=0)
+        return np.asarray((metric(ours_all + moved) - metric(theirs_all - moved)).mean(axis=0))
 
     observed = abs(float((pooled(first, metric) - pooled(second, metric)).mean()))
     exchanged = np.abs(_by_chunk(patterns, move.size, difference))

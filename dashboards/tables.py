@@ -27,7 +27,7 @@ def ablation_table(analysis: Analysis) -> pd.DataFrame:
     kinds = dict.fromkeys(("cells", "failed", "parameters"), "Int64")
     # A column without any number would otherwise be one of texts.
     kinds |= dict.fromkeys((*NUMBERS, "p_holm", "uf1_low", "uf1_high", "seconds"), "float64")
-    kinds |= {name: "float64" for name in table if name.startswith("recall_")}
+    kinds |= {name: "float64" for name in rows[0] if name.startswith("recall_")} if rows else {}
     return table.astype({name: kind for name, kind in kinds.items() if name in table})
 
 
@@ -99,8 +99,7 @@ def _row(result: VariantResult, analysis: Analysis) -> dict[str, Any]:
     row: dict[str, Any] = {"variant": result.variant.name}
     row |= {name: result.scores.get(name) for name in ("uf1", "uar", "accuracy", "macro_f1")}
     row |= {
-        name: getattr(comparison, name) if comparison else None
-        for name in ("difference", "low", "high", "p", "p_holm")
+        name: getattr(comparison, name) if comparison else None for name in ("difference", "low", "high", "p", "p_holm")
     }
     row["verdict"] = "reference" if result.variant.is_reference else comparison.verdict if comparison else None
     row |= {"uf1_low": low, "uf1_high": high}
@@ -115,10 +114,8 @@ def _row(result: VariantResult, analysis: Analysis) -> dict[str, Any]:
     return row
 
 
-_FIXED = frozenset(
-    ("variant", *NUMBERS, "p_holm", "verdict", "uf1_low", "uf1_high")
-    + ("cells", "failed", "seconds", "parameters", "notes")
-)
+_COUNTS = ("cells", "failed", "seconds", "parameters", "notes")
+_FIXED = frozenset(("variant", *NUMBERS, "p_holm", "verdict", "uf1_low", "uf1_high", *_COUNTS))
 
 
 def _markdown_cells(result: VariantResult, analysis: Analysis) -> list[str]:

@@ -19,6 +19,7 @@ STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -155,8 +156,8 @@ class ModelConfig:
     tokenizer: TokenizerConfig = TokenizerConfig()
     widths: tuple[Positive, Positive, Positive] = (64, 128, 256)
     """Channels of the low, middle and high level."""
-    blocks: tuple[Positive, Positive, Positive] = (1, 2, 2)
-    """Attention blocks of each level."""
+    blocks: tuple[NotNegative, NotNegative, NotNegative] = (1, 2, 2)
+    """Attention blocks of each level; a level without any is convolution, frame difference and read-out."""
     heads: tuple[Positive, Positive, Positive] = (2, 4, 8)
     """Attention heads of each level; each must divide its width."""
     mlp_ratio: Annotated[float, Field(gt=0)] = 4.0

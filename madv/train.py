@@ -120,7 +120,8 @@ def _fit(
     target = torch.from_numpy(clips.labels[rows]).to(device)
     units = None if clips.au_targets is None else torch.from_numpy(np.array(clips.au_targets[rows])).to(device)
     weights = class_weights(torch.bincount(target, minlength=len(clips.class_names)), config.loss.focal_mu)
-    inputs = _inputs(clips, rows, scale, device)
+    # Channels last, the layout that the tokenizers work in, so that a batch needs no copy.
+    inputs = {name: x.movedim(1, -1).contiguous() for name, x in _inputs(clips, rows, scale, device).items()}
     batches = np.random.default_rng(_seed(key, "batches"))
     changes = np.random.default_rng(_seed(key, "augmentation"))
     optimiser = torch.optim.AdamW(
@@ -137,7 +138,7 @@ def _fit(
         # Even batches: a last batch of one clip would give batch norm nothing to norm with.
         for batch in np.array_split(batches.permutation(len(rows)), steps_per_epoch):
             index = torch.from_numpy(batch).to(device)
-            clip = _augment({name: x[index] for name, x in inputs.items()}, clips, train, changes)
+            clip = _augment({name: x[index].movedim(-1, 1) for name, x in inputs.items()}, clips, train, changes)
             with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
                 outputs = network(clip)
             loss, terms = joint_loss(
@@ -199,7 +200,8 @@ def _predict(
 
 def _decayed(network: MADVNet, weight_decay: float) -> list[dict[str, Any]]:
     """Weight matrices and kernels decay; biases, norms and tokens do not."""
-    matrices, others = [], []
+    matrices: list[torch.Tensor] = []
+    others: list[torch.Tensor] = []
     for name, parameter in network.named_parameters():
         (others if parameter.ndim == 1 or name.endswith("token") else matrices).append(parameter)
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

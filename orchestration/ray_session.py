@@ -47,7 +47,10 @@ def ray_session(on_lost: Callable[[str], None]) -> Iterator[dict[str, float]]:
     if address == "local":
         _prepare_local()
     import ray
+    from ray._private import worker
 
+    # Ray has no switch for its word on a dead worker, which would go through the display; here that is an event.
+    worker.print_worker_logs = lambda *_: None
     try:
         # The number of CPUs is never passed: a cluster that is joined has its own, and refuses.
         ray.init(address=address, log_to_driver=False, logging_level="CRITICAL", include_dashboard=_dashboard(address))

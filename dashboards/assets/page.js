@@ -18,48 +18,53 @@
       return Object.fromEntries(Object.entries(value).map(([k, entry]) => [k, resolved(entry, k)]));
     return /color$/.test(key || "") && typeof value === "string" && value[0] === "@" ? colour(value) : value;
   }
-  function wrapped(label, most) {
-    const lines = [""];
+  const shortened = (line, most) => (line.length > most ? line.slice(0, most - 1).replace(/&[^;]*$/, "") + "…" : line);
+  function wrapped(label, most, lines) {
+    const written = [""];
     for (const word of label.split(" ")) {
-      const last = lines[lines.length - 1];
-      if (last && last.length + word.length > most) lines.push(word);
-      else lines[lines.length - 1] = last ? last + " " + word : word;
+      const last = written[written.length - 1];
+      if (last && last.length + word.length > most) written.push(word);
+      else written[written.length - 1] = last ? last + " " + word : word;
     }
-    return lines.map((line) => (line.length > most + 8 ? line.slice(0, most + 7).replace(/&[^;]*$/, "") + "…" : line)).join("<br>");
+    if (written.length > lines) written.splice(lines - 1, Infinity, written[lines - 1] + "…");
+    return written.map((line) => shortened(line, most + 8)).join("<br>");
   }
   function draw(figure, width) {
     const place = document.getElementById("plot-" + figure.name);
     const wide = width || place.clientWidth;
     const layout = resolved(figure.layout);
-    const axis = { gridcolor: colour("@rule"), zerolinecolor: colour("@rule"), linecolor: colour("@rule"), automargin: true, fixedrange: true };
+    const axis = { gridcolor: colour("@rule"), zerolinecolor: colour("@rule"), linecolor: colour("@rule"), automargin: true, fixedrange: true, showline: false };
     layout.xaxis = { ...axis, ...layout.xaxis };
     layout.yaxis = { ...axis, ...layout.yaxis };
+    layout.xaxis.title = { ...layout.xaxis.title, standoff: 10 };
     const rows = (layout.yaxis.ticktext || []).length;
-    if (rows) layout.yaxis.ticktext = layout.yaxis.ticktext.map((label) => wrapped(label, wide < NARROW ? 14 : 44));
+    if (rows) layout.yaxis.ticktext = layout.yaxis.ticktext.map((label) => wrapped(label, wide < NARROW ? 14 : 40, wide < NARROW ? 3 : 2));
     if (wide < NARROW && rows) layout.height += rows * 10 + 50;
     const entries = layout.meta ? layout.meta.legendRows : 0;
     layout.height += Math.ceil(entries / (wide < NARROW ? 1 : 2)) * 19;
     place.style.minHeight = layout.height + "px";
     layout.width = wide;
-    layout.margin = { l: 48, r: 16, t: 40, b: 48, pad: 4 };
+    layout.margin = { l: 48, r: 16, t: rows && layout.showlegend ? 40 : 12, b: 60, pad: 4 };
     layout.font = { family: getComputedStyle(document.body).fontFamily, size: wide < NARROW ? 12 : 13, color: colour("@ink") };
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.hoverlabel = { bgcolor: colour("@panel"), bordercolor: colour("@faint"), font: { color: colour("@ink") }, align: "left" };
-    Plotly.react(place, resolved(figure.traces), layout, { displaylogo: false, displayModeBar: false, responsive: false });
+    const traces = resolved(figure.traces);
+    for (const trace of traces) if (trace.name) trace.name = shortened(trace.name, wide < NARROW ? 36 : 60);
+    Plotly.react(place, traces, layout, { displaylogo: false, displayModeBar: false, responsive: false });
   }
   function drawAll(width) { for (const figure of figures) draw(figure, width); }
 
-  // Figures below the fold wait until they come near, so that the table can be read at once.
+  // One figure at a time, so that the table can be read and used at once; those in sight come first.
   const waiting = new Set(figures);
-  const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((e) => e.isIntersecting)) {
-      const figure = figures.find((f) => "plot-" + f.name === entry.target.id);
-      watcher.unobserve(entry.target);
-      waiting.delete(figure);
-      draw(figure);
-    }
-  }, { rootMargin: "600px" });
-  for (const figure of figures) watcher.observe(document.getElementById("plot-" + figure.name));
+  const distance = (figure) => Math.abs(document.getElementById("plot-" + figure.name).getBoundingClientRect().top);
+  function drawNext() {
+    const next = [...waiting].sort((a, b) => distance(a) - distance(b))[0];
+    if (!next) return;
+    waiting.delete(next);
+    draw(next);
+    setTimeout(drawNext);
+  }
+  setTimeout(drawNext);
 
   const again = () => { for (const figure of figures) if (!waiting.has(figure)) draw(figure); };
   let resizing = 0;

@@ -30,5 +30,5 @@ def fingerprint(
         if array is not None:
             # The byte order is part of the type's text, so that two machines agree or differ for a reason.
             content.update(f"{name} {array.dtype.newbyteorder('<').str} {array.shape}".encode())
-            content.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
+            content.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
     return content.hexdigest()

@@ -66,7 +66,7 @@ class Face:
     tint: Array
     """(3,), red, green and blue over the albedo."""
     movements: Array
-    """(n_au, 2, 3, H, W): by action unit and side of the picture (left, right), displacement x, y, z at unit strength."""
+    """(n_au, 2, 3, H, W): by action unit and side of the picture (left, right), displacement x, y, z at strength 1."""
 
 
 def make_face(size: int, rng: np.random.Generator) -> Face:

@@ -81,8 +81,9 @@ def _swap(
             other = int(np.argmax(gain))
             if gain[other] > 1e-9:
                 for table, group in zip(excess, groups, strict=True):
-                    table[group[clip], [own, chosen[other]]] += (-1, 1)
-                    table[group[other], [own, chosen[other]]] += (1, -1)
-                chosen[[clip, other]] = chosen[[other, clip]]
+                    for place, gone, come in ((clip, own, chosen[other]), (other, chosen[other], own)):
+                        table[group[place], gone] -= 1
+                        table[group[place], come] += 1
+                chosen[clip], chosen[other] = chosen[other], own
         if (before == chosen).all():
             return

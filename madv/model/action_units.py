@@ -131,4 +131,5 @@ def _pool_time(x: torch.Tensor, stride: int) -> torch.Tensor:
     if x.shape[1] < stride or stride == 1:
         return x
     steps = x.shape[1] // stride
-    return x[:, : steps * stride].unflatten(1, (steps, stride)).mean(2)
+    pooled: torch.Tensor = x[:, : steps * stride].unflatten(1, (steps, stride)).mean(2)
+    return pooled

@@ -39,13 +39,23 @@ def depthwise(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         x: (N, C, H, W) or (N, C, T, H, W).
         weight: (C, 1, *kernel), odd sizes.
     """
-    convolve = functional.conv2d if weight.ndim == 4 else functional.conv3d
-    borders = [size // 2 for size in weight.shape[2:]]
-    if any(size < kernel for size, kernel in zip(x.shape[2:], weight.shape[2:], strict=True)):
+    # Taps that reach past a small grid from every position of it never touch data.
+    for axis, size in enumerate(x.shape[2:], start=2):
+        border = weight.shape[axis] // 2
+        if size <= border:
+            weight = weight.narrow(axis, border - size + 1, 2 * size - 1)
+    # An axis of one position needs no convolution, and those that are left are much faster without it.
+    axes = [size for size in x.shape[2:] if size > 1]
+    kernel = [taps for taps, size in zip(weight.shape[2:], x.shape[2:], strict=True) if size > 1]
+    if not axes:
+        return x * weight.view(-1, *[1] * (x.ndim - 2))
+    y, borders = x.reshape(*x.shape[:2], *axes), [taps // 2 for taps in kernel]
+    if any(size < taps for size, taps in zip(axes, kernel, strict=True)):
         # oneDNN's padded kernels are 8 times slower than a padded copy where the grid is smaller than the kernel.
-        x = functional.pad(x, [border for border in reversed(borders) for _ in range(2)])
+        y = functional.pad(y, [border for border in reversed(borders) for _ in range(2)])
         borders = [0] * len(borders)
-    return convolve(x, weight, padding=borders, groups=len(weight))
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[len(axes) - 1]
+    return convolve(y, weight.reshape(-1, 1, *kernel), padding=borders, groups=len(weight)).reshape(x.shape)
 
 
 class LinearProjection(nn.Module):

@@ -38,7 +38,8 @@ class Halve(nn.Module):
         """(B, T, H, W, D_in) -> (B, T, ceil(H / 2), ceil(W / 2), D)."""
         frames = x.flatten(0, 1).permute(0, 3, 1, 2)
         frames = torch.relu(self.norm(self.convolution(frames)))
-        return frames.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+        halved: torch.Tensor = frames.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+        return halved
 
 
 class VisualLevel(nn.Module):
@@ -129,4 +130,5 @@ class VisualStream(nn.Module):
 def _enlarge(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Nearest neighbour: (B, T, h, w, D) -> (B, T, height, width, D)."""
     frames = functional.interpolate(x.flatten(0, 1).permute(0, 3, 1, 2), size=(height, width), mode="nearest")
-    return frames.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+    enlarged: torch.Tensor = frames.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+    return enlarged

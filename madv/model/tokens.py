@@ -18,7 +18,7 @@ class VideoToTokens(nn.Module):
             width,
             config.kernel,
             stride=config.stride,
-            padding=tuple(size // 2 for size in config.kernel),
+            padding=(config.kernel[0] // 2, config.kernel[1] // 2, config.kernel[2] // 2),
             bias=False,
         )
         self.norm = nn.BatchNorm3d(width)

@@ -27,7 +27,6 @@ metadata:
 SMALL = (
     "dataset.subjects=4",
     "dataset.clips_per_class=[8,8,8]",
-    "dataset.frames=4",
     "dataset.size=24",
     "train.epochs=1",
 )

@@ -114,7 +114,7 @@ def masked(heads: tuple[torch.Tensor, ...], allowed: torch.Tensor) -> torch.Tens
 
 
 @pytest.mark.parametrize("kind", ["everywhere", "within_frame", "along_time"])
-@pytest.mark.parametrize("grid", [(3, 2, 2), (1, 2, 3), (4, 1, 5)])
+@pytest.mark.parametrize("grid", [(3, 2, 2), (1, 2, 3), (4, 1, 5), (5, 6, 6)])
 def test_attention_equals_joint_attention_under_its_mask(kind: str, grid: tuple[int, int, int]) -> None:
     frames, height, width = grid
     length = frames * height * width
@@ -128,7 +128,9 @@ def test_attention_equals_joint_attention_under_its_mask(kind: str, grid: tuple[
     assert torch.allclose(attend((q, k, v), grid), masked((q, k, v), allowed))
 
 
-@pytest.mark.parametrize(("size", "kernel"), [((5, 5), (3, 3)), ((2, 2), (3, 3)), ((2, 2, 2), (3, 3, 3))])
+@pytest.mark.parametrize(
+    ("size", "kernel"), [((5, 5), (3, 3)), ((2, 2), (3, 3)), ((1, 1), (5, 5)), ((2, 1), (5, 5)), ((4, 1, 2), (3, 3, 3))]
+)
 def test_depthwise_equals_one_convolution_a_channel(size: tuple[int, ...], kernel: tuple[int, ...]) -> None:
     x, weight = torch.randn(2, 3, *size), torch.randn(3, 1, *kernel)
     convolve = torch.nn.functional.conv2d if len(size) == 2 else torch.nn.functional.conv3d

@@ -1,0 +1,242 @@
+"""The clip cache: a data set is read or made once, then every worker maps it read-only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from madv.config import STREAMS, DatasetConfig, Megc2019Config, StreamsConfig, SyntheticConfig
+from madv.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from madv.data.clips import Clips
+
+FACTS = "facts.json"
+MANIFEST = "manifest.parquet"
+AU_TARGETS = "au_targets"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetFacts:
+    """What plans and reports need to know of a data set; light, since it comes from one small file."""
+
+    kind: str
+    """The reader."""
+    fingerprint: str
+    """SHA-256 of what training reads."""
+    class_names: tuple[str, ...]
+    clips_per_class: tuple[int, ...]
+    clips_per_subject: dict[str, int]
+    """Sorted by subject."""
+    streams: dict[str, tuple[int, ...]]
+    """Shape of one clip by stream."""
+    facts: dict[str, Any]
+    """What the reader has to say: ceilings of a synthetic set ("texture+depth": .77), sources of a real one."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Sorted."""
+        return tuple(self.clips_per_subject)
+
+
+class Reader(NamedTuple):
+    """How a kind of data set is found and read."""
+
+    key: Callable[[Any], str]
+    """Settings to the cache's key, without reading more than needed to tell one content from another."""
+    read: Callable[[Any], Clips]
+
+
+def _synthetic_key(config: SyntheticConfig) -> str:
+    from madv.data.synthetic_key import cache_key
+
+    return cache_key(config)
+
+
+def _read_synthetic(config: SyntheticConfig) -> Clips:
+    from madv.data.synthetic import read
+
+    return read(config)
+
+
+def _megc2019_key(config: Megc2019Config) -> str:
+    from madv.data.megc2019 import cache_key
+
+    return cache_key(config)
+
+
+def _read_megc2019(config: Megc2019Config) -> Clips:
+    from madv.data.megc2019 import read
+
+    return read(config)
+
+
+# Readers are imported where they are used: a plan needs none of them.
+READERS: dict[str, Reader] = {
+    "synthetic": Reader(_synthetic_key, _read_synthetic),
+    "megc2019": Reader(_megc2019_key, _read_megc2019),
+}
+
+
+def load(config: DatasetConfig, root: Path) -> Clips:
+    """All clips of a data set, memory-mapped and read-only, from the cache below `root`, which is made if absent.
+
+    Raises:
+        DataError: the data set is not there or is something else, or the cache cannot be written.
+    """
+    folder = _folder(config, root)
+    if folder.exists():
+        try:
+            return _open(folder)
+        except (OSError, ValueError, KeyError):
+            _discard(folder)  # cut short by a full disk, or not ours: made again
+    _make(config, folder)
+    return _open(folder)
+
+
+def describe(config: DatasetConfig, root: Path) -> DatasetFacts:
+    """What there is to know of a data set, from one small file if the cache has it.
+
+    Raises:
+        DataError: as `load`.
+    """
+    folder = _folder(config, root)
+    try:
+        return _facts(_head(folder))
+    except (OSError, ValueError, KeyError):
+        load(config, root)
+    return _facts(_head(folder))
+
+
+def check_streams(facts: DatasetFacts, streams: StreamsConfig) -> list[Problem]:
+    """One problem for each stream that the model wants and the data set does not have."""
+    has = " and ".join(name for name in STREAMS if name in facts.streams)
+    return [
+        Problem(
+            place=f"model.streams.{name}",
+            message=f"{facts.kind} has no {name} stream; it has {has}: set model.streams.{name}=false",
+        )
+        for name in streams.active()
+        if name not in facts.streams
+    ]
+
+
+def _folder(config: DatasetConfig, root: Path) -> Path:
+    return root / f"{config.kind}-{READERS[config.kind].key(config)}"
+
+
+def _head(folder: Path) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    return head
+
+
+def _facts(head: dict[str, Any]) -> DatasetFacts:
+    described = dict(head["described"])
+    described["class_names"] = tuple(described["class_names"])
+    described["clips_per_class"] = tuple(described["clips_per_class"])
+    described["streams"] = {name: tuple(shape) for name, shape in described["streams"].items()}
+    try:
+        return DatasetFacts(**described)
+    except TypeError as error:  # fields of another version
+        raise ValueError(str(error)) from None
+
+
+def _open(folder: Path) -> Clips:
+    import numpy as np
+    import pandas as pd
+
+    from madv.data.clips import Clips
+
+    head = _head(folder)
+    facts = _facts(head)
+    manifest = pd.read_parquet(folder / MANIFEST)
+
+    def mapped(name: str) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        if len(array) != len(manifest):
+            raise ValueError(f"{name} has {len(array)} rows for {len(manifest)} clips")
+        return array
+
+    return Clips(
+        manifest=manifest,
+        class_names=facts.class_names,
+        streams={name: mapped(name) for name in facts.streams},
+        au_targets=mapped(AU_TARGETS) if head["has_au_targets"] else None,
+        au_names=tuple(head["au_names"]),
+        signed_channels=tuple(head["signed_channels"]),
+        mirrored_aus=tuple(head["mirrored_aus"]),
+        fingerprint=facts.fingerprint,
+        facts=facts.facts,
+    )
+
+
+def _make(config: DatasetConfig, folder: Path) -> None:
+    """Write the cache under another name and rename it: it is there whole or not at all."""
+    clips = READERS[config.kind].read(config)
+    temporary: str | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.mkdtemp(prefix=".making-", dir=folder.parent)
+        os.chmod(temporary, 0o755)  # workers of other users map it too
+        _write(config.kind, clips, Path(temporary))
+        os.rename(temporary, folder)
+    except OSError as error:
+        # Another maker may have been faster: the content is the same, ours is dropped.
+        if not (folder / FACTS).is_file():
+            raise DataError(f"cannot write the clip cache {folder.parent}: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(kind: str, clips: Clips, folder: Path) -> None:
+    import numpy as np
+
+    for name, array in clips.streams.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    if clips.au_targets is not None:
+        np.save(folder / f"{AU_TARGETS}.npy", clips.au_targets, allow_pickle=False)
+    clips.manifest.to_parquet(folder / MANIFEST, index=False)
+    facts = DatasetFacts(
+        kind=kind,
+        fingerprint=clips.fingerprint,
+        class_names=clips.class_names,
+        clips_per_class=tuple(np.bincount(clips.labels, minlength=len(clips.class_names)).tolist()),
+        clips_per_subject=dict(_counted(clips.subjects)),
+        streams={name: array.shape[1:] for name, array in clips.streams.items()},
+        facts=clips.facts,
+    )
+    head = {
+        "described": asdict(facts),
+        "has_au_targets": clips.au_targets is not None,
+        "au_names": clips.au_names,
+        "signed_channels": clips.signed_channels,
+        "mirrored_aus": clips.mirrored_aus,
+    }
+    (folder / FACTS).write_text(json.dumps(head), encoding="utf-8")
+
+
+def _counted(names: npt.NDArray[np.str_]) -> list[tuple[str, int]]:
+    import numpy as np
+
+    values, counts = np.unique(names, return_counts=True)
+    return list(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _discard(folder: Path) -> None:
+    """Take a broken cache away in one step, so that nobody meets it half deleted."""
+    aside = folder.with_name(f".broken-{folder.name}-{os.getpid()}")
+    try:
+        os.rename(folder, aside)
+    except OSError:
+        return  # somebody else has taken it away
+    shutil.rmtree(aside, ignore_errors=True)

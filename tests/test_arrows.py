@@ -47,7 +47,7 @@ def may_import(module: str, imported: str) -> bool:
     if folder == target:
         return True
     if folder == "orchestration":
-        return target == "madv" or (target == "dashboards" and module == "orchestration.cli")
+        return target == "madv" or (target == "dashboards" and module.startswith("orchestration.cli"))
     return folder == "dashboards" and imported in FOR_DASHBOARDS
 
 

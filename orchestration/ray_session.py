@@ -63,7 +63,7 @@ def ray_session(on_lost: Callable[[str], None]) -> Iterator[dict[str, float]]:
         yield dict(ray.cluster_resources())
     finally:
         watchdog.stop()
-        ray.shutdown()
+        _shut_down()
 
 
 class Watchdog(threading.Thread):
@@ -89,6 +89,24 @@ class Watchdog(threading.Thread):
     def stop(self) -> None:
         """Ray is about to be shut down on purpose."""
         self._stopped.set()
+
+
+def _shut_down() -> None:
+    """Stop Ray, with no garbage collection in any thread meanwhile.
+
+    A reference to a Ray object that is collected between the end of Ray's core and that of its Python side makes Ray
+    end the process; Tune leaves such references in cycles, and the tracking thread runs on.
+    """
+    import gc
+
+    import ray
+
+    gc.collect()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        gc.enable()
 
 
 def _prepare_local() -> None:

@@ -13,17 +13,24 @@ from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
 from madv.train import TrainingError, _mirror, _schedule, _translate, train_fold
 
-TINY = ["model=madv_tiny", "model.widths=[8,8,8]", "model.heads=[2,2,2]", "train=demo", "train.epochs=2"]
+TINY = [
+    "model=madv_tiny",
+    "model.widths=[8,8,8]",
+    "model.heads=[2,2,2]",
+    "model.head_dropout=0",
+    "train=demo",
+    "train.epochs=2",
+]
 
 
-def make_clips(subjects: int = 4, per_subject: int = 4) -> Clips:
+def make_clips(subjects: int = 6, per_subject: int = 4) -> Clips:
     """Noise with the label written into every stream's later frames."""
     rng = np.random.default_rng(0)
     number = subjects * per_subject
     label = np.arange(number) % 2
     streams = {
-        "texture": rng.normal(size=(number, 3, 4, 16, 16)).astype(np.float32),
-        "depth": rng.normal(size=(number, 1, 4, 16, 16)).astype(np.float32),
+        "texture": rng.normal(size=(number, 3, 4, 16, 16)).astype(np.float32) * 0.1,
+        "depth": rng.normal(size=(number, 1, 4, 16, 16)).astype(np.float32) * 0.1,
         "au": rng.normal(size=(number, 3, 4)).astype(np.float32) * 0.1,
     }
     for name in ("texture", "depth"):

@@ -77,7 +77,7 @@ def test_spelling_does_not_enter_keys(tmp_path: Path) -> None:
     assert keys(one) == keys(same)
 
 
-@pytest.mark.parametrize("override", ["loss.alpha=0.5", "train.epochs=7", "model.dropout=0.3", "train.mirror=true"])
+@pytest.mark.parametrize("override", ["loss.alpha=0.5", "train.epochs=8", "model.dropout=0.3", "train.mirror=true"])
 def test_settings_enter_keys(tmp_path: Path, override: str) -> None:
     assert not keys(plan(tmp_path)) & keys(plan(tmp_path, SWEEP, override))
 
@@ -95,7 +95,7 @@ def test_more_seeds_keep_the_cells_of_the_first(tmp_path: Path) -> None:
 def test_two_paths_to_one_meaning_are_one_variant(tmp_path: Path) -> None:
     factors = """\
       focal: {two: [loss.focal_lambda=2], none: [loss.focal_lambda=0], off: [loss.focal_lambda=0.0]}
-      batch: {same: [], as_before: [train.batch_size=16], large: [train.batch_size=32]}
+      batch: {same: [], as_before: [train.batch_size=33], large: [train.batch_size=32]}
 """
     start, end = SWEEP.index("      texture"), SWEEP.index("    exclude")
     text = SWEEP[:start] + factors + SWEEP[end:].replace("    exclude: [texture=off depth=off]\n", "")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from madv.config import Config, DatasetConfig, LossConfig, ModelConfig, TrainConfig
+from madv.config import LEVELS, STREAMS, Config, DatasetConfig, LossConfig, ModelConfig, TrainConfig
 from madv.errors import ConfigError, Problem, unknown
 
 GROUPS = ("dataset", "model", "loss", "train")
@@ -58,10 +58,12 @@ def compose(overrides: Sequence[str]) -> Config:
     try:
         config = _CHECK.validate_python(settings)
     except ValidationError as error:
-        raise ConfigError(problems + _explain(error, sources)) from None
-    problems += _contradictions(config)
+        problems += _explain(error, sources)
+    else:
+        problems += _contradictions(config)
     if problems:
-        raise ConfigError(problems)
+        given = {text: place for place, text in enumerate(overrides)}
+        raise ConfigError(sorted(problems, key=lambda problem: given.get(problem.place, len(given))))
     return config
 
 
@@ -131,18 +133,16 @@ def _merge(defaults: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
 
 def _set(settings: dict[str, Any], key: str, value: Any, place: str) -> None:
     """Set one dotted key that must exist."""
+    if key == "dataset.kind":
+        message = f"the kind goes with the preset; choose a data set with dataset={value}"
+        raise ConfigError([Problem(place=place, message=message)])
     *parents, last = key.split(".")
     node = settings
     for depth, part in enumerate([*parents, last]):
         if not isinstance(node, dict) or part not in node:
-            flat = flatten(settings)
-            if not isinstance(node, dict):
-                choices = [".".join(parents[:depth])]
-            else:
-                choices = [".".join([*parents[:depth], name]) for name in node]
-            whole_key_known = key in flat
-            assert not whole_key_known
-            raise ConfigError([Problem(place=place, message=_unknown_setting(key, choices, flat))])
+            names = node if isinstance(node, dict) else [""]
+            choices = [".".join([*parents[:depth], name]).rstrip(".") for name in names]
+            raise ConfigError([Problem(place=place, message=_unknown_setting(key, choices, flatten(settings)))])
         if depth < len(parents):
             node = node[part]
     if isinstance(node[last], dict):
@@ -181,11 +181,16 @@ def _contradictions(config: Config) -> list[Problem]:
     """What the records allow one by one but not together."""
     problems = []
     if not config.model.streams.active():
-        choices = ", ".join(f"model.streams.{name}=true" for name in ("texture", "depth", "au"))
+        choices = ", ".join(f"model.streams.{name}=true" for name in STREAMS)
         problems.append(Problem(place="model.streams", message=f"all streams are off; set one of {choices}"))
-    for level, (width, heads) in enumerate(zip(config.model.widths, config.model.heads, strict=True)):
-        if width % (2 * heads if config.model.streams.au else heads):
-            need = 2 * heads if config.model.streams.au else heads
-            message = f"width {width} of level {level} is no multiple of {need}"
+    for level, width, heads in zip(LEVELS, config.model.widths, config.model.heads, strict=True):
+        if width % heads:
+            message = f"{heads} heads do not divide width {width} of the {level} level; set model.heads or model.widths"
             problems.append(Problem(place="model.heads", message=message))
+        if config.model.streams.au and heads % 2:
+            message = f"{heads} heads of the {level} level: the au stream needs an even number, half of them along time"
+            problems.append(Problem(place="model.heads", message=message))
+    if config.train.min_learning_rate > config.train.learning_rate:
+        message = f"{config.train.min_learning_rate:g} is above train.learning_rate={config.train.learning_rate:g}"
+        problems.append(Problem(place="train.min_learning_rate", message=message))
     return problems

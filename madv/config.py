@@ -40,7 +40,7 @@ class SyntheticConfig:
     """The reader."""
     path: None = None
     """Nothing is read: clips are made."""
-    subjects: Positive = 12
+    subjects: Annotated[int, Field(ge=2)] = 12
     clips_per_subject: tuple[Positive, ...] | None = None
     """Clips of each subject; null: as even as can be."""
     classes: tuple[str, ...] = ("happiness", "surprise", "disgust")
@@ -144,7 +144,7 @@ class TokenizerConfig:
     kernel: tuple[Positive, Positive, Positive] = (3, 7, 7)
     stride: tuple[Positive, Positive, Positive] = (2, 4, 4)
     pool: tuple[Positive, Positive, Positive] = (1, 3, 3)
-    """Max-pooling kernel; (1, 1, 1) leaves the pooling out."""
+    """Max-pooling kernel; with pool_stride (1, 1, 1) too, (1, 1, 1) leaves the pooling out."""
     pool_stride: tuple[Positive, Positive, Positive] = (1, 2, 2)
 
 
@@ -160,7 +160,7 @@ class ModelConfig:
     """Attention blocks of each level; a level without any is convolution, frame difference and read-out."""
     heads: tuple[Positive, Positive, Positive] = (2, 4, 8)
     """Attention heads of each level; each must divide its width."""
-    mlp_ratio: Annotated[float, Field(gt=0)] = 4.0
+    mlp_ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     """Hidden width of a block's MLP over the level's width."""
     projection_kernel: Literal[3, 5] = 3
     """Spatial kernel s of the depthwise-separable Q, K, V projection (Eq. 1)."""
@@ -189,7 +189,7 @@ class LossConfig:
     gamma: NonNegative = 1 / 3
     """Weight of the high level (Eq. 23)."""
     w_au: NonNegative = 1.0
-    """Weight of the action-unit loss (Eq. 12). At 0 the action-unit classifier is gone, the gates stay."""
+    """Weight of the action-unit loss (Eq. 12). At 0 its classifier and decoders are gone, the gates stay."""
     beta_ib: NonNegative = 1e-3
     """Weight of compression in the information bottleneck (Eq. 4 to 8)."""
 
@@ -199,8 +199,9 @@ class TrainConfig:
     """How one fold is trained. The number of epochs is fixed: no test subject chooses it."""
 
     epochs: Positive = 100
-    batch_size: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Clips of a step; batch norm needs two."""
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-5
     min_learning_rate: NonNegative = 1e-6
     """Where the cosine ends."""
     weight_decay: NonNegative = 0.05

@@ -30,8 +30,9 @@ def train_fold(
 ) -> FoldResult:
     """Train on the fold's training clips for a fixed number of epochs and predict its test clips.
 
-    Initial weights, batch order, augmentation and dropout come from (seed, held-out subject) alone, so the result does
-    not depend on which worker trains it or when. The test clips are first read after the last epoch.
+    Initial weights, batch order, augmentation and dropout come from (seed, held-out subject) alone, so that on a CPU,
+    with the same number of threads, the result does not depend on which worker trains it or when. The test clips are
+    first read after the last epoch.
 
     Args:
         config: all but its dataset section, which the clips stand for.
@@ -41,7 +42,7 @@ def train_fold(
         progress: called with the number of epochs done after each.
 
     Raises:
-        TrainingError: the loss became infinite or not a number.
+        TrainingError: the loss or a prediction is infinite or not a number.
     """
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -53,8 +54,11 @@ def train_fold(
         network = build_network(config, clips, key).to(device)
         scale = _scales(clips, fold.train, config.model.streams.active())
         history = _fit(network, config, fold.train, clips, scale, key, device, progress)
-        _settle_norms(network, config, fold.train, clips, scale, device)
+        order = np.random.default_rng(_seed(key, "norms")).permutation(fold.train)
+        _settle_norms(network, config, order, clips, scale, device)
     probabilities = _predict(network, config, fold.test, clips, scale, device)
+    if not np.isfinite(probabilities).all():
+        raise TrainingError(f"predictions for {fold.subject} are not numbers; lower train.learning_rate")
     return FoldResult(
         sample_id=tuple(clips.manifest["sample_id"].iloc[fold.test]),
         y_true=clips.labels[fold.test],
@@ -119,7 +123,8 @@ def _fit(
     train = config.train
     target = torch.from_numpy(clips.labels[rows]).to(device)
     units = None if clips.au_targets is None else torch.from_numpy(np.array(clips.au_targets[rows])).to(device)
-    weights = class_weights(torch.bincount(target, minlength=len(clips.class_names)), config.loss.focal_mu)
+    counts = torch.bincount(target.cpu(), minlength=len(clips.class_names))
+    weights = class_weights(counts, config.loss.focal_mu).to(device)
     # Channels last, the layout that the tokenizers work in, so that a batch needs no copy.
     inputs = {name: x.movedim(1, -1).contiguous() for name, x in _inputs(clips, rows, scale, device).items()}
     batches = np.random.default_rng(_seed(key, "batches"))
@@ -127,7 +132,7 @@ def _fit(
     optimiser = torch.optim.AdamW(
         _decayed(network, train.weight_decay), lr=train.learning_rate, fused=True, betas=(0.9, 0.999)
     )
-    steps_per_epoch = math.ceil(len(rows) / train.batch_size)
+    steps_per_epoch = _steps(len(rows), train.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _schedule(train, train.epochs * steps_per_epoch))
     precision = _precision(train, device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
@@ -135,14 +140,13 @@ def _fit(
     history: dict[str, list[float]] = {}
     for epoch in range(train.epochs):
         sums: dict[str, torch.Tensor] = {}
-        # Even batches: a last batch of one clip would give batch norm nothing to norm with.
         for batch in np.array_split(batches.permutation(len(rows)), steps_per_epoch):
             index = torch.from_numpy(batch).to(device)
             clip = _augment({name: x[index].movedim(-1, 1) for name, x in inputs.items()}, clips, train, changes)
             with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
                 outputs = network(clip)
             loss, terms = joint_loss(
-                outputs, target[index], None if units is None else units[index], weights.to(device), config.loss
+                outputs, target[index], None if units is None else units[index], weights, config.loss
             )
             optimiser.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
@@ -169,14 +173,26 @@ def _settle_norms(
     scale: dict[str, torch.Tensor],
     device: torch.device,
 ) -> None:
-    """Measure the batch norms' means and variances anew over the training clips, with the final weights.
+    """Measure the batch norms' means and variances anew over the training clips, as prediction will see them.
 
-    Running averages lag behind in trainings of a few dozen steps.
+    Running averages lag behind in trainings of a few dozen steps, and they have seen dropout. The rows come in random
+    order: batches of one subject each would lose the variance between subjects.
     """
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # the mean over batches
+            module.train()
     precision = _precision(config.train, device)
-    batches = np.array_split(rows, math.ceil(len(rows) / max(config.train.batch_size, 64)))
-    with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
-        torch.optim.swa_utils.update_bn((_inputs(clips, batch, scale, device) for batch in batches), network)
+    with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision is not torch.float32):
+        for batch in np.array_split(rows, _steps(len(rows), max(config.train.batch_size, 64))):
+            network(_inputs(clips, batch, scale, device))
+
+
+def _steps(clips: int, batch_size: int) -> int:
+    """Batches of at most batch_size, even in size, none of a single clip: batch norm could not take it."""
+    return max(1, min(math.ceil(clips / batch_size), clips // 2))
 
 
 def _predict(
@@ -199,11 +215,11 @@ def _predict(
 
 
 def _decayed(network: MADVNet, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight matrices and kernels decay; biases, norms and tokens do not."""
+    """Weight matrices and kernels decay; biases, norms, tokens and embeddings do not."""
     matrices: list[torch.Tensor] = []
     others: list[torch.Tensor] = []
     for name, parameter in network.named_parameters():
-        (others if parameter.ndim == 1 or name.endswith("token") else matrices).append(parameter)
+        (others if parameter.ndim == 1 or name.endswith(("token", "unit")) else matrices).append(parameter)
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 

@@ -98,6 +98,9 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
         report = report_sweep(plan, store, prepared.cache_root, overrides)
         print_report(report, console, plan.spec.report.metric)
         trouble = tracker.finish(report.path_html.parent, PATIENCE)
+    except MadvError:
+        tracker.finish(None, FAREWELL)
+        raise
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         tracker.finish(None, FAREWELL)

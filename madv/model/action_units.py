@@ -36,31 +36,33 @@ class BottleneckLayer(nn.Module):
     """One layer F_i with its bottleneck (Eq. 6 to 8).
 
     v = LN(F(x)); gate = sigmoid(W v + b); passed on: gate * v; loss terms: compression mean((gate v)^2) and
-    reconstruction mean((v - gate r)^2) with r = R(gate v) and v fixed.
+    reconstruction mean((v - gate r)^2) with r = R(gate v) and v fixed. The norm has no gain of its own: shrinking v
+    would meet both terms for nothing.
     """
 
-    def __init__(self, width_in: int, width: int) -> None:
+    def __init__(self, width_in: int, width: int, *, decode: bool) -> None:
         super().__init__()
         self.layer = nn.Linear(width_in, width)
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.gate = nn.Linear(width, width)
-        self.decode = BoundedLinear(width)
+        self.decode = BoundedLinear(width) if decode else None
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """x (..., D_in) -> passed on (..., D), compression (), reconstruction ()."""
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
+        """x (..., D_in) -> passed on (..., D), and compression () and reconstruction () where there is a decoder."""
         v = self.norm(nn.functional.gelu(self.layer(x)))
         gate = torch.sigmoid(self.gate(v))
         passed = gate * v
-        compression = passed.square().mean()
-        reconstruction = (v.detach() - gate * self.decode(passed)).square().mean()
-        return passed, compression, reconstruction
+        if self.decode is None:
+            return passed, None
+        rebuilt = gate * self.decode(passed)
+        return passed, (passed.square().mean(), (v.detach() - rebuilt).square().mean())
 
 
 class ActionUnitStream(nn.Module):
     """Action units as a grid of T x n_au tokens: bottleneck layers, attention at each level, a classifier per unit.
 
-    The input is the difference to the onset frame. Time is pooled as the tokenizer pools it in the visual streams, then
-    halved from level to level, as space is there.
+    The input is the difference to the onset frame. Time is averaged over runs of the tokenizer's stride, then halved
+    from level to level, as space is in the visual streams; frames that fill no run are left out.
     """
 
     def __init__(self, num_aus: int, frames: int, config: ModelConfig, *, classify: bool) -> None:
@@ -70,7 +72,8 @@ class ActionUnitStream(nn.Module):
         self.embed = nn.Linear(1, widths[0], bias=False)
         self.unit = nn.Parameter(torch.empty(num_aus, widths[0]))
         self.layers = nn.ModuleList(
-            BottleneckLayer(before, width) for before, width in zip((widths[0], *widths), widths, strict=False)
+            BottleneckLayer(before, width, decode=classify)
+            for before, width in zip((widths[0], *widths), widths, strict=False)
         )
         self.stride = min(frames, config.tokenizer.stride[0])
         grids = [(max(1, (frames // self.stride) >> level), 1, num_aus) for level in range(len(widths))]
@@ -99,14 +102,13 @@ class ActionUnitStream(nn.Module):
         """intensities (B, n_au, T)."""
         difference = (intensities - intensities[:, :, :1]).transpose(1, 2)[..., None]  # (B, T, n_au, 1)
         x = self.embed(_pool_time(difference, self.stride)) + self.unit  # (B, T', n_au, D)
-        levels, compression, reconstruction = [], [], []
+        levels, terms = [], []
         for index, (layer, encoder, project) in enumerate(zip(self.layers, self.encoders, self.project, strict=True)):
             x = x if index == 0 else _pool_time(x, 2)
-            x, squeezed, rebuilt = layer(x)  # (B, T', n_au, D)
+            x, layer_terms = layer(x)  # (B, T', n_au, D)
             cls, patches = encoder(x.flatten(1, 2))
             levels.append(project(torch.cat([cls, patches.mean(1)], dim=-1)))
-            compression.append(squeezed)
-            reconstruction.append(rebuilt)
+            terms.append(layer_terms)
         au_logits = None
         if self.unit_weight is not None and self.unit_bias is not None:
             au_logits = (x.mean(1) * self.unit_weight).sum(-1) + self.unit_bias  # (B, n_au)
@@ -114,8 +116,8 @@ class ActionUnitStream(nn.Module):
             levels=levels,
             convolution=self._convolve(patches, batch=len(x), frames=x.shape[1]),
             au_logits=au_logits,
-            compression=torch.stack(compression).mean(),
-            reconstruction=torch.stack(reconstruction).mean(),
+            compression=None if terms[0] is None else torch.stack([term[0] for term in terms]).mean(),
+            reconstruction=None if terms[0] is None else torch.stack([term[1] for term in terms]).mean(),
         )
 
     def _convolve(self, patches: torch.Tensor, batch: int, frames: int) -> torch.Tensor:

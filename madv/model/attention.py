@@ -154,7 +154,7 @@ class Block(nn.Module):
         self, kind: str, width: int, heads: int, mlp_ratio: float, kernel: int | None, dropout: float, grid: Grid
     ) -> None:
         super().__init__()
-        hidden = round(width * mlp_ratio)
+        hidden = max(1, round(width * mlp_ratio))
         self.norm_attention = nn.LayerNorm(width)
         self.attention = ATTENTION[kind](width, heads, kernel, dropout, grid)
         self.norm_mlp = nn.LayerNorm(width)

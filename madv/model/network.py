@@ -97,7 +97,7 @@ class MADVNet(nn.Module):
         convolution = [stream.convolution for stream in features]
         f_conv = self.fuse_convolution(convolution) if self.fuse_convolution is not None else convolution[0]
         f_att = self.attention_mlp(torch.cat(levels, dim=-1))
-        units = features[-1]  # STREAMS puts the action units last; the visual streams have no such terms
+        units = features[-1]  # of STREAMS the action units come last; the visual streams have no such terms
         return Outputs(
             logits=self.classifier(self.dropout(torch.cat([f_att, f_conv], dim=-1))),
             levels={name: head(levels[LEVELS.index(name)]) for name, head in self.heads.items()},

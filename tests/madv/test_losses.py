@@ -59,10 +59,12 @@ def outputs(**changes: object) -> Outputs:
 
 def test_joint_loss_adds_its_terms_with_their_weights() -> None:
     config = LossConfig(focal_lambda=0, w_freq=0.5, alpha=0.2, beta=0.3, gamma=0.5, w_au=2.0, beta_ib=0.25, focal_mu=0)
-    total, terms = joint_loss(outputs(), torch.tensor([1]), torch.ones(1, 4), torch.ones(2), config)
+    # Level heads that give the true class 1/2, 1/4 and 1/8.
+    levels = {name: torch.tensor([[math.log(odds), 0.0]]) for name, odds in (("low", 1), ("mid", 3), ("high", 7))}
+    total, terms = joint_loss(outputs(levels=levels), torch.tensor([1]), torch.ones(1, 4), torch.ones(2), config)
     ln2 = math.log(2)
     assert terms["au"].item() == pytest.approx(0.25 * 8 + 0.5 + ln2)
-    assert total.item() == pytest.approx(ln2 + 0.5 * (0.2 + 0.3 + 0.5) * ln2 + 2.0 * (2.5 + ln2))
+    assert total.item() == pytest.approx(ln2 + 0.5 * (0.2 * 1 + 0.3 * 2 + 0.5 * 3) * ln2 + 2.0 * (2.5 + ln2))
 
 
 def test_without_annotated_action_units_only_the_bottleneck_is_left() -> None:

@@ -9,7 +9,15 @@ from madv.compose import compose
 from madv.config import STREAMS
 from madv.losses import joint_loss
 from madv.model.action_units import BottleneckLayer, BoundedLinear
-from madv.model.attention import along_time, everywhere, within_frame
+from madv.model.attention import (
+    ATTENTION,
+    FactorisedDotProductAttention,
+    FactorisedSelfAttention,
+    JointAttention,
+    along_time,
+    everywhere,
+    within_frame,
+)
 from madv.model.difference import FrameDifference
 from madv.model.network import MADVNet, initialise
 from madv.model.projection import depthwise
@@ -161,12 +169,85 @@ def test_the_bounded_decoder_has_low_rank_and_norm_at_most_one() -> None:
 
 
 def test_bottleneck_terms_by_hand() -> None:
-    layer = BottleneckLayer(1, 4)
+    layer = BottleneckLayer(2, 2, decode=True)
+    assert layer.decode is not None
     with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.zero_()
-        layer.norm.bias.copy_(torch.tensor([2.0, -2.0, 2.0, -2.0]))  # v
-    passed, compression, reconstruction = layer(torch.ones(1, 1))
-    assert passed.tolist() == [[1, -1, 1, -1]]  # gate 1/2
-    assert compression.item() == 1
-    assert reconstruction.item() == 4  # the decoder is zero: (v - 0)^2
+        layer.layer.weight.copy_(torch.eye(2))
+        layer.layer.bias.zero_()
+        layer.gate.weight.zero_()
+        layer.gate.bias.zero_()  # gate 1/2
+        layer.decode.down.copy_(torch.tensor([[1.0, 0.0]]))
+        layer.decode.up.copy_(torch.tensor([[0.0], [1.0]]))
+    passed, terms = layer(torch.tensor([[50.0, 0.0]]))
+    assert terms is not None
+    assert passed.tolist()[0] == pytest.approx([0.5, -0.5], abs=1e-4)  # v = (1, -1)
+    assert terms[0].item() == pytest.approx(0.25, abs=1e-4)
+    # r = R(gate v) = (0, 1/2); v - gate r = (1, -1 - 1/4)
+    assert terms[1].item() == pytest.approx((1 + 1.25**2) / 2, abs=1e-4)
+
+
+def test_the_target_of_the_reconstruction_is_fixed() -> None:
+    layer = BottleneckLayer(3, 4, decode=True)
+    assert layer.decode is not None
+    initialise(layer, "0/s1")
+    with torch.no_grad():
+        layer.decode.up.zero_()  # nothing is rebuilt, so only the target could carry a gradient
+    _, terms = layer(torch.randn(2, 3, generator=torch.Generator().manual_seed(0)))
+    assert terms is not None
+    terms[1].backward()
+    assert layer.layer.weight.grad is None or not layer.layer.weight.grad.any()
+
+
+def test_a_smaller_layer_does_not_shrink_what_is_compressed() -> None:
+    layer = BottleneckLayer(3, 8, decode=True)
+    initialise(layer, "0/s1")
+    x = 100 * torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    before = layer(x)[1]
+    with torch.no_grad():
+        layer.layer.weight *= 0.5
+    after = layer(x)[1]
+    assert before is not None and after is not None
+    assert after[0].item() == pytest.approx(before[0].item(), rel=0.02)
+
+
+def test_half_of_the_heads_look_along_time() -> None:
+    grid, length = (3, 2, 2), 12
+    q, k, v = torch.randn(3, 2, 4, 1 + length, 4, generator=torch.Generator().manual_seed(1))
+    mixed = FactorisedDotProductAttention._halves((q, k, v), grid)
+    assert torch.equal(mixed[:, :2], within_frame((q[:, :2], k[:, :2], v[:, :2]), grid))
+    assert torch.equal(mixed[:, 2:], along_time((q[:, 2:], k[:, 2:], v[:, 2:]), grid))
+
+
+def test_each_stream_has_the_attention_that_the_paper_gives_it() -> None:
+    kinds = {
+        name: {type(module) for module in stream.modules()} & set(ATTENTION.values())
+        for name, stream in network().streams.items()
+    }
+    assert kinds == {
+        "texture": {FactorisedSelfAttention},
+        "depth": {JointAttention},
+        "au": {FactorisedDotProductAttention},
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shapes"),
+    [
+        (["model=madv_flow"], {"texture": (3, 1, 28, 28)}),
+        (["model.readout=flatten"], SHAPES),
+        ([], {"texture": (3, 5, 24, 40), "depth": (1, 5, 24, 40), "au": (3, 5)}),
+        (["loss.w_au=0"], SHAPES),
+        (["model.blocks=[0,0,0]"], SHAPES),
+    ],
+    ids=["one frame", "flattened read-out", "wide clips of five frames", "no action-unit loss", "no attention"],
+)
+def test_it_trains_in_every_shape(overrides: list[str], shapes: dict[str, tuple[int, ...]]) -> None:
+    net = network(*overrides, shapes=shapes)
+    loss_config = compose(["model=madv_tiny", *overrides]).loss
+    targets = torch.ones(4, shapes["au"][0]) if "au" in shapes else None
+    loss, _ = joint_loss(
+        net(clips(shapes=shapes)), torch.tensor([0, 1, 2, 0]), targets, torch.tensor([1.0, 2.0, 3.0]), loss_config
+    )
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert [name for name, p in net.named_parameters() if p.grad is None] == []

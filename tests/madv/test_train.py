@@ -11,7 +11,7 @@ from madv.compose import compose
 from madv.config import Config
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
-from madv.train import TrainingError, _mirror, _schedule, _translate, train_fold
+from madv.train import TrainingError, _mirror, _schedule, _steps, _translate, train_fold
 
 TINY = [
     "model=madv_tiny",
@@ -63,9 +63,9 @@ def config() -> Config:
     return compose(TINY)
 
 
-def test_a_fold_is_the_same_every_time_and_leaves_the_global_generator_alone(
-    clips: Clips, fold: Fold, config: Config
-) -> None:
+def test_a_fold_is_the_same_every_time_and_leaves_the_global_generator_alone(clips: Clips, fold: Fold) -> None:
+    chances = ["model.dropout=0.2", "model.head_dropout=0.5", "train.mirror=true", "train.shift=2"]
+    config = compose([*TINY, *chances])
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     first = train_fold(config, fold, clips, seed=3)
@@ -85,16 +85,19 @@ def test_seed_and_subject_both_matter(clips: Clips, fold: Fold, config: Config) 
 
 def test_the_held_out_subject_is_out_of_reach_while_training(clips: Clips, fold: Fold, config: Config) -> None:
     reference = train_fold(config, fold, clips, seed=0)
+    hidden = fold.test[1:]  # what is predicted for the first clip must not know the others either
     poisoned = {name: x.copy() for name, x in clips.streams.items()}
     for x in poisoned.values():
-        x[fold.test] = np.nan
+        x[hidden] = 1e3
     assert clips.au_targets is not None
     targets = clips.au_targets.copy()
     targets[fold.test] = np.nan
     manifest = clips.manifest.copy()
     manifest.loc[fold.test, "label"] = 1 - manifest.loc[fold.test, "label"]
     blind = dataclasses.replace(clips, streams=poisoned, au_targets=targets, manifest=manifest)
-    assert train_fold(config, fold, blind, seed=0).history == reference.history
+    result = train_fold(config, fold, blind, seed=0)
+    assert result.history == reference.history
+    assert result.probabilities[0] == pytest.approx(reference.probabilities[0], abs=1e-6)
 
 
 def test_predictions_belong_to_the_held_out_clips(clips: Clips, fold: Fold, config: Config) -> None:
@@ -120,6 +123,20 @@ def test_a_loss_that_is_not_a_number_ends_training(clips: Clips, fold: Fold, con
     streams["au"][fold.train[0]] = np.nan
     with pytest.raises(TrainingError, match=r"loss is nan after epoch 1; lower train\.learning_rate"):
         train_fold(config, fold, dataclasses.replace(clips, streams=streams), seed=0)
+
+
+def test_a_prediction_that_is_not_a_number_is_an_error_and_no_class(clips: Clips, fold: Fold, config: Config) -> None:
+    streams = {name: x.copy() for name, x in clips.streams.items()}
+    streams["depth"][fold.test[0]] = np.nan
+    with pytest.raises(TrainingError, match="predictions for s1 are not numbers"):
+        train_fold(config, fold, dataclasses.replace(clips, streams=streams), seed=0)
+
+
+@pytest.mark.parametrize(("clips_left", "batch_size", "expected"), [(99, 33, 3), (97, 33, 3), (5, 2, 2), (2, 64, 1)])
+def test_no_batch_has_a_single_clip(clips_left: int, batch_size: int, expected: int) -> None:
+    steps = _steps(clips_left, batch_size)
+    assert steps == expected
+    assert min(map(len, np.array_split(np.arange(clips_left), steps))) >= 2
 
 
 def test_a_class_missing_from_the_training_fold_is_no_error(clips: Clips, fold: Fold, config: Config) -> None:

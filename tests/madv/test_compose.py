@@ -1,0 +1,70 @@
+"""Overrides to a configuration: presets, values, and every problem at once."""
+
+import pytest
+
+from madv.compose import compose, flatten, presets
+from madv.errors import ConfigError
+
+
+def problems(*overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        compose(overrides)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_values_go_over_presets_whatever_their_order() -> None:
+    config = compose(["train.epochs=3", "train=paper"])
+    assert (config.train.epochs, config.train.learning_rate) == (3, 5e-5)
+
+
+def test_a_preset_holds_only_what_differs() -> None:
+    config = compose(["model=madv_tiny"])
+    assert config.model.widths == (16, 32, 64)
+    assert config.model.projection_kernel == 3
+
+
+@pytest.mark.parametrize("group", ["dataset", "model", "loss", "train"])
+def test_every_preset_composes(group: str) -> None:
+    assert presets(group)
+    for name in presets(group):
+        compose([f"{group}={name}"])
+
+
+def test_every_problem_is_found_in_one_go() -> None:
+    found = problems("dataset=synthetc", "loss.alpa=0", "+x=1", "model.streams=false", "train.epochs=-1")
+    assert [line.partition(": ")[0] for line in found] == [
+        "dataset=synthetc",
+        "loss.alpa=0",
+        "+x=1",
+        "model.streams=false",
+        "train.epochs=-1",
+    ]
+    assert "did you mean 'synthetic'?" in found[0]
+    assert "did you mean 'loss.alpha'?" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.heads=[2,1,4]", "the au stream needs an even number"),
+        ("model.heads=[6,2,4]", "6 heads do not divide width 16 of the low level"),
+        ("model.streams={texture: false, depth: false, au: false}", "all streams are off"),
+        ("train.learning_rate=inf", "finite"),
+        ("train.min_learning_rate=1", "is above train.learning_rate"),
+        ("train.batch_size=1", "greater than or equal to 2"),
+        ("dataset.subjects=1", "greater than or equal to 2"),
+        ("dataset.kind=megc2019", "choose a data set with dataset=megc2019"),
+        ("loss.alpha.x=1", "unknown setting 'loss.alpha.x'"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(override: str, message: str) -> None:
+    (found,) = problems("model=madv_tiny", override)
+    assert message in found
+
+
+def test_flatten_gives_dotted_keys() -> None:
+    assert flatten({"loss": {"alpha": 1}, "seed": 2}) == {"loss.alpha": 1, "seed": 2}
+
+
+def test_names_do_not_enter_the_meaning() -> None:
+    assert set(compose(["dataset=synthetic"]).meaning()) == {"model", "loss", "train"}

@@ -78,12 +78,12 @@ def test_attempts_of_an_earlier_run_do_not_count(store: CellStore) -> None:
 
 
 def test_with_nothing_pending_ray_is_not_imported(store: CellStore) -> None:
-    for cell in simulated.plan(subjects=1).cells:
+    for cell in simulated.plan(subjects=2).cells:
         store.folder.put(f"{cell.key}.parquet", b"")
     program = (
         "import sys, simulated; from pathlib import Path; from orchestration.cells import CellStore;"
         "from orchestration.runner import run;"
-        f"run(simulated.plan(subjects=1), CellStore({str(store.folder.path)!r}[:-6]), Path(), print);"  # type: ignore[attr-defined]
+        f"run(simulated.plan(subjects=2), CellStore({str(store.folder.path)!r}[:-6]), Path(), print);"  # type: ignore[attr-defined]
         "assert 'ray' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": _path()})

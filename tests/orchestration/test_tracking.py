@@ -138,7 +138,7 @@ def test_a_resumed_sweep_goes_on_in_the_same_runs(database: str, store: CellStor
 
 
 def test_a_finished_sweep_is_only_looked_at(database: str, store: CellStore, report: Path) -> None:
-    plan = simulated.plan(subjects=1, name="finished")
+    plan = simulated.plan(subjects=2, name="finished")
     fill(plan, store)
     track(plan, store, report, database)
     ends = [run.info.end_time for run in runs(database, "finished")]
@@ -150,7 +150,7 @@ def test_a_finished_sweep_is_only_looked_at(database: str, store: CellStore, rep
 
 def test_a_server_that_is_not_there_is_one_line(store: CellStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    plan = simulated.plan(subjects=1, name="absent")
+    plan = simulated.plan(subjects=2, name="absent")
     fill(plan, store)
     tracker = Tracker(plan, store, "http://127.0.0.1:9")
     began = time.monotonic()
@@ -162,12 +162,13 @@ def test_a_server_that_is_not_there_is_one_line(store: CellStore, monkeypatch: p
     assert "\n" not in trouble
 
 
-def test_a_slow_store_does_not_hold_the_sweep(store: CellStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_store_does_not_hold_the_sweep(store: CellStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = threading.Event()
     monkeypatch.setattr("orchestration.tracking._open", lambda *_: stuck.wait(30))
-    tracker = Tracker(simulated.plan(subjects=1), store, "sqlite:///slow.db")
+    database = f"sqlite:///{tmp_path}/slow.db"
+    tracker = Tracker(simulated.plan(subjects=2), store, database)
     tracker.put("k")
-    assert tracker.finish(None, 0.05) == "sqlite:///slow.db is too slow"
+    assert tracker.finish(None, 0.05) == f"{database} is too slow"
     stuck.set()
 
 

@@ -162,7 +162,9 @@ def test_a_server_that_is_not_there_is_one_line(store: CellStore, monkeypatch: p
     assert "\n" not in trouble
 
 
-def test_a_slow_store_does_not_hold_the_sweep(store: CellStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_store_does_not_hold_the_sweep(
+    store: CellStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stuck = threading.Event()
     monkeypatch.setattr("orchestration.tracking._open", lambda *_: stuck.wait(30))
     database = f"sqlite:///{tmp_path}/slow.db"

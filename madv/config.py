@@ -213,6 +213,8 @@ class TrainConfig:
     """Mirror half of the training clips, left to right."""
     shift: Annotated[int, Field(ge=0)] = 0
     """Largest random translation of a training clip, pixels."""
+    mirror_prediction: bool = False
+    """Predict the mean of a clip and its mirror image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)

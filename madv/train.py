@@ -203,14 +203,19 @@ def _predict(
     scale: dict[str, torch.Tensor],
     device: torch.device,
 ) -> npt.NDArray[np.float32]:
-    """(n, C) probabilities of the fused head."""
+    """(n, C) probabilities of the fused head; with mirror_prediction the mean over each clip and its mirror image."""
     precision = _precision(config.train, device)
     network.eval()
+    size = max(config.train.batch_size, 64)
     parts = []
     with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not torch.float32):
-        for start in range(0, len(rows), 256):
-            inputs = _inputs(clips, rows[start : start + 256], scale, device)
-            parts.append(torch.softmax(network(inputs).logits.float(), dim=-1).cpu().numpy())
+        for start in range(0, len(rows), size):
+            views = [_inputs(clips, rows[start : start + size], scale, device)]
+            if config.train.mirror_prediction:
+                every = torch.ones(len(rows[start : start + size]), dtype=torch.bool, device=device)
+                views.append({name: _mirror(name, x, every, clips) for name, x in views[0].items()})
+            found = torch.stack([torch.softmax(network(view).logits.float(), dim=-1) for view in views])
+            parts.append(found.mean(0).cpu().numpy())
     return np.concatenate(parts)
 
 

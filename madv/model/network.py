@@ -114,7 +114,8 @@ class MADVNet(nn.Module):
 def initialise(network: nn.Module, key: str) -> None:
     """Set every parameter from the key and its own name, so that variants share weights where names and shapes agree.
 
-    Weights are normal with variance 1 / fan-in, tokens normal(0, .02), biases 0 and norms 1.
+    Weights are normal with variance 1 / (3 fan-in), the variance of torch's own start, tokens normal(0, .02), biases 0
+    and norms 1.
     """
     import hashlib
 
@@ -128,6 +129,6 @@ def initialise(network: nn.Module, key: str) -> None:
             else:
                 seed = int.from_bytes(hashlib.sha256(f"{key}/{name}".encode()).digest()[:8], "big") >> 1
                 generator = torch.Generator().manual_seed(seed)
-                spread = 0.02 if leaf.endswith("token") else parameter[0].numel() ** -0.5
+                spread = 0.02 if leaf.endswith("token") else (3 * parameter[0].numel()) ** -0.5
                 # Drawn on the CPU, so that a GPU starts from the same weights.
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * spread)

@@ -11,7 +11,17 @@ from madv.compose import compose
 from madv.config import Config
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
-from madv.train import TrainingError, _mirror, _schedule, _steps, _translate, train_fold
+from madv.train import (
+    TrainingError,
+    _mirror,
+    _predict,
+    _scales,
+    _schedule,
+    _steps,
+    _translate,
+    build_network,
+    train_fold,
+)
 
 TINY = [
     "model=madv_tiny",
@@ -145,6 +155,17 @@ def test_a_class_missing_from_the_training_fold_is_no_error(clips: Clips, fold: 
     manifest.loc[fold.test, "label"] = 1
     result = train_fold(config, fold, dataclasses.replace(clips, manifest=manifest), seed=0)
     assert np.isfinite(result.history["loss"]).all()
+
+
+def test_a_clip_and_its_mirror_image_are_predicted_alike(clips: Clips, fold: Fold, config: Config) -> None:
+    streams = {name: x.copy() if name == "au" else x[..., ::-1].copy() for name, x in clips.streams.items()}
+    mirrored = dataclasses.replace(clips, streams=streams)
+    network = build_network(config, clips, "0/s1")
+    scale = _scales(clips, fold.train, config.model.streams.active())
+    both = dataclasses.replace(config, train=dataclasses.replace(config.train, mirror_prediction=True))
+    for settings, equal in ((config, False), (both, True)):
+        found = [_predict(network, settings, fold.test, data, scale, torch.device("cpu")) for data in (clips, mirrored)]
+        assert np.allclose(*found, atol=1e-6) == equal
 
 
 def test_mirroring_turns_horizontal_flow_and_swaps_sides(clips: Clips) -> None:

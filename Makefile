@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup demo test lint bench bench-model lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,6 +28,9 @@ lint: $(READY)
 
 bench: $(READY)  ## Figures, not tests: prints ratios and times of this machine.
 	$(BIN)/python -m tests.bench
+
+bench-model: $(READY)  ## MADV-Net beside VideoMAE-B: a training step and an inference clip.
+	$(BIN)/python -m tests.bench.model
 
 lock:  ## Pin what is installed now.
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

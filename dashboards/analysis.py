@@ -169,7 +169,7 @@ def _score(study: Study, outcomes: Outcomes, v: int, resampling: _Resampling) ->
 def _score_notes(study: Study, result: VariantResult) -> tuple[str, ...]:
     if not result.scores:
         return (f"no score: none of its {len(study.seeds) * len(study.subjects)} cells is done",)
-    notes = []
+    notes = list(result.variant.remarks)
     if result.failed or result.missing:
         notes.append(
             f"scored on {len(result.seeds)} of {_number(len(study.seeds), 'seed')} and "

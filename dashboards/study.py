@@ -20,6 +20,8 @@ class StudyVariant:
     overrides: tuple[str, ...] = ()
     """Hydra overrides that make this variant."""
     is_reference: bool = False
+    remarks: tuple[str, ...] = ()
+    """What a reader must know of it before its score, such as an oracle among its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,11 +9,21 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from madv.config import LEVELS, STREAMS, Config, DatasetConfig, LossConfig, ModelConfig, TrainConfig
+from madv.config import Config, LossConfig, PretrainConfig, TrainConfig
+from madv.config_data import DatasetConfig
+from madv.config_method import MethodConfig
+from madv.config_model import ModelConfig
 from madv.errors import ConfigError, Problem, unknown
+from madv.model.checks import contradictions
 
-GROUPS = ("dataset", "model", "loss", "train")
-_RECORDS = {"model": ModelConfig, "loss": LossConfig, "train": TrainConfig}
+GROUPS = ("dataset", "method", "model", "loss", "train", "pretrain")
+_RECORDS = {
+    "method": MethodConfig,
+    "model": ModelConfig,
+    "loss": LossConfig,
+    "train": TrainConfig,
+    "pretrain": PretrainConfig,
+}
 _DATASETS = {record.__dataclass_fields__["kind"].default: record for record in get_args(get_args(DatasetConfig)[0])}
 _CHECK = TypeAdapter(Config)
 
@@ -119,6 +129,9 @@ def _composed(choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     with initialize_config_module("madv.conf", version_base="1.3"):
         chosen = hydra_compose("config", overrides=[f"{group}={name}" for group, name in choices])
     preset: dict[str, Any] = OmegaConf.to_container(chosen, resolve=True)  # type: ignore[assignment]
+    source = preset["pretrain"].get("dataset")
+    if source is not None:
+        preset["pretrain"]["dataset"] = _merge(asdict(_DATASETS[source["kind"]]()), source)
     records = {**_RECORDS, "dataset": _DATASETS[preset["dataset"]["kind"]]}
     return {group: _merge(asdict(records[group]()), preset[group]) for group in GROUPS}
 
@@ -145,6 +158,9 @@ def _set(settings: dict[str, Any], key: str, value: Any, place: str) -> None:
             raise ConfigError([Problem(place=place, message=_unknown_setting(key, choices, flatten(settings)))])
         if depth < len(parents):
             node = node[part]
+    if key == "pretrain.dataset" and (value is None or isinstance(value, str)):
+        node[last] = None if value is None else _source(value, place)
+        return
     if isinstance(node[last], dict):
         if not isinstance(value, dict):
             message = f"{key} is a group of settings; set one of {', '.join(f'{key}.{name}' for name in node[last])}"
@@ -153,6 +169,14 @@ def _set(settings: dict[str, Any], key: str, value: Any, place: str) -> None:
             _set(settings, f"{key}.{name}", entry, place)
         return
     node[last] = value
+
+
+def _source(preset: str, place: str) -> dict[str, Any]:
+    """The settings of a second data set, by the name of its preset."""
+    if preset not in presets("dataset"):
+        raise ConfigError([Problem(place=place, message=unknown("dataset preset", preset, presets("dataset")))])
+    settings: dict[str, Any] = _preset_settings((("dataset", preset),))["dataset"]
+    return settings
 
 
 def _unknown_setting(key: str, siblings: list[str], flat: dict[str, Any]) -> str:
@@ -179,17 +203,11 @@ def _explain(error: ValidationError, sources: dict[str, str]) -> list[Problem]:
 
 def _contradictions(config: Config) -> list[Problem]:
     """What the records allow one by one but not together."""
-    problems = []
-    if not config.model.streams.active():
-        choices = ", ".join(f"model.streams.{name}=true" for name in STREAMS)
-        problems.append(Problem(place="model.streams", message=f"all streams are off; set one of {choices}"))
-    for level, width, heads in zip(LEVELS, config.model.widths, config.model.heads, strict=True):
-        if width % heads:
-            message = f"{heads} heads do not divide width {width} of the {level} level; set model.heads or model.widths"
-            problems.append(Problem(place="model.heads", message=message))
-        if config.model.streams.au and heads % 2:
-            message = f"{heads} heads of the {level} level: the au stream needs an even number, half of them along time"
-            problems.append(Problem(place="model.heads", message=message))
+    problems = contradictions(config.model, None)
+    weights = (config.loss.alpha, config.loss.beta, config.loss.gamma)[: config.model.levels - 1]
+    if config.model.fusion == "last" and config.loss.w_freq * min(weights, default=1) == 0:
+        message = "last reads the highest level alone, so that a lower one learns by its head; give its loss a weight"
+        problems.append(Problem(place="model.fusion", message=message))
     if config.train.min_learning_rate > config.train.learning_rate:
         message = f"{config.train.min_learning_rate:g} is above train.learning_rate={config.train.learning_rate:g}"
         problems.append(Problem(place="train.min_learning_rate", message=message))

@@ -1,26 +1,45 @@
-"""The joint loss (Eq. 18 to 23 and 8, 11, 12), term by term."""
+"""The joint loss (Eq. 18 to 23 and 8, 11, 12), term by term, in fp32.
+
+Logits of half precision overflow to infinity. Every loss reads a logit beyond +-65504, the ends of half precision, as
+that end, where it has no gradient: the loss and all gradients stay finite, and two infinities of one sign are a tie.
+What is not a number stays so, for training to report.
+"""
 
 from __future__ import annotations
+
+import math
+from typing import Literal
 
 import torch
 from torch.nn import functional
 
-from madv.config import LEVELS, LossConfig
+from madv.config import LossConfig
+from madv.config_model import LEVELS
 from madv.model.network import Outputs
 
+LARGEST_LOGIT = 65504.0
+OVERLAP = 0.999
+"""Beta of Cui et al.: the chance that a new clip adds nothing grows with those already there."""
 
-def class_weights(counts: torch.Tensor, mu: float) -> torch.Tensor:
+
+def class_weights(
+    counts: torch.Tensor, mu: float, balance: Literal["frequency", "effective_number"] = "frequency"
+) -> torch.Tensor:
     """The balance factor mu of Eq. 19: n_c ** -mu over the classes that occur, scaled to mean 1.
 
     Args:
         counts: (C,) clips of each class in the training fold.
         mu: 0 is no balance, 1 inverse frequency.
+        balance: what n_c is: the count, or the effective number (1 - .999 ** count) / (1 - .999).
 
     Returns:
         (C,) weights; 0 for a class without clips, which no training clip can ask for.
     """
     present = counts > 0
-    weights = torch.where(present, counts.clamp(min=1).double() ** -mu, 0.0)
+    number = counts.clamp(min=1).double()
+    if balance == "effective_number":
+        number = -torch.expm1(number * math.log(OVERLAP)) / (1 - OVERLAP)
+    weights = torch.where(present, number**-mu, 0.0)
     return (weights / weights[present].mean()).float()
 
 
@@ -33,7 +52,7 @@ def focal_loss(logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor
         weights: (C,) the balance factor.
         lam: the focusing exponent; 0 is weighted cross-entropy.
     """
-    log_p = functional.log_softmax(logits.float(), dim=-1).gather(1, target[:, None])[:, 0]
+    log_p = functional.log_softmax(_finite(logits), dim=-1).gather(1, target[:, None])[:, 0]
     # 1 - p as -expm1(log p): exact for p near 1, where 1 - exp(log p) cancels. Its floor keeps the gradient of
     # x ** lambda finite at p = 1 for lambda < 1.
     remaining = (-torch.expm1(log_p)).clamp(min=1e-12)
@@ -47,7 +66,7 @@ def joint_loss(
     weights: torch.Tensor,
     config: LossConfig,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """L = L_focal + w_freq (alpha L_low + beta L_mid + gamma L_high) + w_au L_AU (Eq. 18).
+    """L = L_focal + w_freq (alpha L_low + beta L_mid + gamma L_high) + w_au L_AU (Eq. 18) + L_dropping.
 
     Args:
         outputs: of MADVNet for B clips.
@@ -57,19 +76,27 @@ def joint_loss(
         config: the weights of the terms.
 
     Returns:
-        The loss, and its terms before weighting, by name: focal, low, mid, high, au. A term that is off is absent.
+        The loss, and its terms before weighting, by name: focal, low, mid, high, au, dropping. A term that is off
+        is absent.
     """
     terms = {"focal": focal_loss(outputs.logits, target, weights, config.focal_lambda)}
     for name, logits in outputs.levels.items():
-        terms[name] = functional.cross_entropy(logits.float(), target)
+        terms[name] = functional.cross_entropy(_finite(logits), target)
     if config.w_au > 0 and outputs.compression is not None and outputs.reconstruction is not None:
         terms["au"] = config.beta_ib * outputs.compression.float() + outputs.reconstruction.float()
         if au_target is not None and outputs.au_logits is not None:
             terms["au"] = terms["au"] + functional.binary_cross_entropy_with_logits(
-                outputs.au_logits.float(), au_target
+                _finite(outputs.au_logits), au_target
             )
-    scale = {"focal": 1.0, "au": config.w_au}
+    if outputs.auxiliary is not None:
+        terms["dropping"] = outputs.auxiliary.float()
+    scale = {"focal": 1.0, "au": config.w_au, "dropping": 1.0}
     for name, weight in zip(LEVELS, (config.alpha, config.beta, config.gamma), strict=True):
         scale[name] = config.w_freq * weight
     total = torch.stack([scale[name] * term for name, term in terms.items()]).sum()
     return total, terms
+
+
+def _finite(logits: torch.Tensor) -> torch.Tensor:
+    """In fp32, within the range of half precision."""
+    return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)

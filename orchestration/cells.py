@@ -6,21 +6,18 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from madv.errors import MadvError, Problem
-from orchestration.folders import open_folder
 from orchestration.ids import digest
-
-State = Literal["done", "failed"]
+from orchestration.keyed_store import KeyedStore, State
 
 FOLDER = "cells"
 DONE = ".parquet"
 FAILED = ".failed.parquet"
-ATTEMPTS = ".attempts"
 READERS = 8
 
 
@@ -81,27 +78,23 @@ def cell_key(meaning: dict[str, Any], data_fingerprint: str, seed: int, subject:
     return digest({"meaning": meaning, "data": data_fingerprint, "seed": seed, "subject": subject, "code": code})
 
 
-class CellStore:
-    """The cells under a folder or a URI (file://, s3:// and the like, through pyarrow.fs).
+class CellStore(KeyedStore):
+    """The cells under a folder or a URI (file://, s3:// and the like, through pyarrow.fs)."""
 
-    A cell's file name says its key and state, so that one listing answers what there is. Safe to use from several
-    processes: files appear by renaming only, and the same key always holds the same result.
-    """
+    done = DONE
+    failed = FAILED
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.folder = open_folder(root, FOLDER)
-
-    def __repr__(self) -> str:
-        return f"CellStore({str(self.folder)!r})"
+        super().__init__(root, FOLDER)
 
     def write(self, cell: Cell) -> None:
         """Store a cell, whole or not at all. A done cell ends the record of failures and attempts."""
         from orchestration.cell_file import encode
 
-        self.folder.put(cell.key + (DONE if cell.state == "done" else FAILED), encode(cell))
         if cell.state == "done":
-            self.folder.remove(cell.key + FAILED)
-            self.folder.remove(cell.key + ATTEMPTS)
+            self.finish(cell.key, encode(cell))
+        else:
+            self.folder.put(cell.key + FAILED, encode(cell))
 
     def read(self, key: str) -> Cell:
         """The done cell of this key, else the failed one.
@@ -126,39 +119,6 @@ class CellStore:
         if problems:
             raise CellError(problems)
         return found
-
-    def states(self, keys: Iterable[str] | None = None) -> dict[str, State]:
-        """State of each stored cell, by key, from one listing; a done cell beats a failed one.
-
-        Args:
-            keys: leave out all others.
-        """
-        names = self.folder.names()
-        failed = (name.removesuffix(FAILED) for name in names if name.endswith(FAILED))
-        done = (name.removesuffix(DONE) for name in names if name.endswith(DONE) and not name.endswith(FAILED))
-        states: dict[str, State] = dict.fromkeys(failed, "failed")
-        states |= dict.fromkeys(done, "done")
-        return states if keys is None else {key: states[key] for key in keys if key in states}
-
-    def record_attempt(self, key: str) -> int:
-        """Count one more attempt, before the fold starts: a killed worker reports nothing. Returns the count.
-
-        At most one worker holds a cell at a time, so that reading and writing need no lock.
-        """
-        count = self.attempts(key) + 1
-        self.folder.put(key + ATTEMPTS, str(count).encode())
-        return count
-
-    def attempts(self, key: str) -> int:
-        """Attempts since the cell was last done or cleared."""
-        content = self.folder.get(key + ATTEMPTS) or b"0"
-        # An unreadable count is worth one attempt: the file shows that there was at least one.
-        return int(content) if content.isdigit() else 1
-
-    def clear_failed(self, key: str) -> None:
-        """Forget a failure and its attempts, so that the cell is trained again."""
-        self.folder.remove(key + FAILED)
-        self.folder.remove(key + ATTEMPTS)
 
     def _fetch(self, key: str) -> tuple[str, bytes | None]:
         """The file that holds the cell, and its content."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dashboards.report import Report
     from dashboards.study import Study
+    from madv.config import Config
     from orchestration.cells import Cell, CellStore
     from orchestration.plan import Plan
 
@@ -58,6 +59,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
                 levels=variant.levels,
                 overrides=variant.overrides,
                 is_reference=variant is plan.variants[0],
+                remarks=_remarks(variant.config),
             )
             for variant in plan.variants
         ),
@@ -69,6 +71,11 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         provenance=_provenance(plan, cells),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
     )
+
+
+def _remarks(config: Config) -> tuple[str, ...]:
+    oracle = config.method.name == "madv_net" and config.model.streams.au and config.model.au.source == "annotated"
+    return ("reads annotated action units: an oracle, near the label, that no new clip comes with",) if oracle else ()
 
 
 def print_report(report: Report, console: Console, metric: str) -> None:
@@ -123,7 +130,12 @@ def mlflow_command(uri: str) -> str:
 def _ceilings(plan: Plan) -> dict[str, float] | None:
     """Best score that the data allow each variant, where the data set knows it."""
     known: Mapping[str, float] = plan.facts.facts.get("ceilings", {})
-    streams = {variant.name: "+".join(variant.config.model.streams.active()) for variant in plan.variants}
+    streams = {
+        variant.name: "texture"
+        if variant.config.method.name != "madv_net"
+        else "+".join(variant.config.model.streams.active())
+        for variant in plan.variants
+    }
     ceilings = {name: known[joined] for name, joined in streams.items() if joined in known}
     return ceilings or None
 

@@ -14,12 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from madv.errors import MadvError
-from orchestration.cells import CellStore, State
-from orchestration.plan import Plan, expand, reference_config
+from orchestration.cells import CellStore
+from orchestration.keyed_store import State
+from orchestration.plan import Plan, PlannedCell, expand
 from orchestration.progress import SweepProgress
 from orchestration.spec import load_spec
 from orchestration.tasks import CellEvent
 from orchestration.tracking import Tracker, track, tracking_uri
+from orchestration.weights import WeightStore
 
 FAILED = 1
 INTERRUPTED = 130
@@ -35,7 +37,15 @@ class Prepared:
 
     plan: Plan
     store: CellStore
+    weights: WeightStore
     cache_root: Path
+
+    @property
+    def pretraining(self) -> list[PlannedCell]:
+        """Pre-trainings that are still to do."""
+        from orchestration.runner import pending_cells, pending_pretraining
+
+        return pending_pretraining(self.plan, pending_cells(self.plan, self.store), self.weights)
 
 
 def cache_folder(storage_path: str = "store") -> Path:
@@ -53,13 +63,13 @@ def prepare(file: Path, overrides: Sequence[str]) -> Prepared:
         MadvError: with everything that is wrong.
     """
     from madv.data.cache import describe
-    from orchestration.code import code_fingerprint
+    from orchestration.code import training_code
 
     spec = load_spec(file, overrides)
     cache_root = cache_folder(spec.storage_path)
-    facts = describe(reference_config(spec).dataset, cache_root)
+    plan = expand(spec, lambda dataset: describe(dataset, cache_root), training_code)
     return Prepared(
-        plan=expand(spec, facts, code_fingerprint()), store=CellStore(spec.storage_path), cache_root=cache_root
+        plan=plan, store=CellStore(spec.storage_path), weights=WeightStore(spec.storage_path), cache_root=cache_root
     )
 
 
@@ -76,13 +86,19 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
         for key in [key for key, state in states.items() if state == "failed"]:
             store.clear_failed(key)
             del states[key]
-    _print_plan(plan, states, console)
+        for cell in plan.pretraining:
+            if prepared.weights.states([cell.key]).get(cell.key) == "failed":
+                prepared.weights.clear_failed(cell.key)
+    first = prepared.pretraining
+    _print_plan(plan, states, len(first), console)
     tracker = Tracker(plan, store)
-    progress = SweepProgress(len(plan.cells), len(states), console)
+    progress = SweepProgress(len(plan.cells) + len(first), len(states), console)
+    trained = {cell.key for cell in plan.cells}
 
     def on_event(event: CellEvent) -> None:
         progress.update(event)
-        tracker.put(event.cell.key)
+        if event.cell.key in trained:
+            tracker.put(event.cell.key)
 
     def on_lost(reason: str) -> None:
         progress.stop()
@@ -91,7 +107,7 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
     try:
         if len(states) < len(plan.cells):
             with progress:
-                run(plan, store, prepared.cache_root, on_event, on_lost=on_lost)
+                run(plan, store, prepared.weights, prepared.cache_root, on_event, on_lost=on_lost)
         else:
             console.print("nothing to train: every cell is there")
             tracker.start()
@@ -124,7 +140,7 @@ def show_plan(file: Path, overrides: Sequence[str]) -> int:
     prepared = prepare(file, overrides)
     plan = prepared.plan
     states = prepared.store.states([cell.key for cell in plan.cells])
-    _print_plan(plan, states, console)
+    _print_plan(plan, states, len(prepared.pretraining), console)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("variant", "cells", "done", "failed", "overrides"):
         table.add_column(name, justify="left" if name in ("variant", "overrides") else "right", overflow="fold")
@@ -135,6 +151,27 @@ def show_plan(file: Path, overrides: Sequence[str]) -> int:
         table.add_row(Text(variant.name), *map(str, numbers), Text(" ".join(variant.overrides[shared:])))
     console.print(table)
     return 0
+
+
+def try_variants(file: Path, overrides: Sequence[str]) -> int:
+    """Train one step of every variant and say which cannot; the exit code is 1 if any."""
+    from rich.progress import track as tracked
+
+    from orchestration.dry_run import dry_run
+
+    console = _console()
+    prepared = prepare(file, overrides)
+    trials = dry_run(prepared.plan, prepared.cache_root)
+    total = len(prepared.plan.variants)
+    found = list(tracked(trials, "one step each", total=total, console=console, transient=True))
+    broken = [trial for trial in found if trial.problem is not None]
+    seconds = sum(trial.seconds for trial in found)
+    console.print(
+        f"{total - len(broken)} of {total} variants trained one step, {seconds:.0f} s in all", highlight=False
+    )
+    for trial in broken:
+        print(f"madv: {trial.variant}: {trial.problem}", file=sys.stderr)
+    return FAILED if broken else 0
 
 
 def report(file: Path, overrides: Sequence[str]) -> int:
@@ -173,7 +210,7 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 120)
 
 
-def _print_plan(plan: Plan, states: Mapping[str, State], console: Console) -> None:
+def _print_plan(plan: Plan, states: Mapping[str, State], pretraining: int, console: Console) -> None:
     """What there is to do, in a few lines."""
     spec, facts = plan.spec, plan.facts
     failed = list(states.values()).count("failed")
@@ -182,6 +219,10 @@ def _print_plan(plan: Plan, states: Mapping[str, State], console: Console) -> No
     counts = f"{len(plan.variants)} variants x {len(spec.seeds)} seeds x {len(facts.subjects)} subjects"
     states_text = f"{len(states) - failed} done, {failed} failed, {pending} to train"
     console.print(f"{counts} = {len(plan.cells)} cells: {states_text}", highlight=False)
+    if pretraining:
+        console.print(
+            f"before them {pretraining} pre-trainings, shared by all variants with one encoder", highlight=False
+        )
 
 
 def _so_far(progress: SweepProgress, file: Path, overrides: Sequence[str]) -> str:

@@ -15,7 +15,6 @@ from orchestration.cli_sweep import cache_folder
 
 if TYPE_CHECKING:
     from madv.config import Config
-    from madv.data.cache import DatasetFacts
     from madv.data.clips import Clips
     from madv.fold_result import FoldResult
     from madv.metrics import Scores
@@ -26,12 +25,15 @@ def train(overrides: Sequence[str], seed: int) -> int:
     import numpy as np
 
     from madv.data.cache import describe, load
+    from madv.fits import misfits
     from madv.metrics import score
 
     console = Console()
     config = compose(overrides)
     root = cache_folder()
-    _check_streams(config, describe(config.dataset, root))
+    problems = misfits(config, lambda dataset: describe(dataset, root))
+    if problems:
+        raise ConfigError(problems)
     clips = load(config.dataset, root)
     console.print(f"{len(clips.manifest)} clips, {len(np.unique(clips.subjects))} subjects", highlight=False)
     results = _train_folds(config, clips, seed, console)
@@ -94,14 +96,6 @@ def _train_folds(config: Config, clips: Clips, seed: int, console: Console) -> l
             results.append(train_fold(config, fold, clips, seed, epoch_done))
             progress.update(task, completed=(index + 1) * config.train.epochs, fold=index + 1)
     return results
-
-
-def _check_streams(config: Config, facts: DatasetFacts) -> None:
-    from madv.data.cache import check_streams
-
-    problems = check_streams(facts, config.model.streams)
-    if problems:
-        raise ConfigError(problems)
 
 
 def _print_scores(scores: Scores, class_names: Sequence[str], console: Console) -> None:

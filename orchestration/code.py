@@ -7,26 +7,52 @@ import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from madv.config import Config
 from madv.syntax import syntax
 
-TRAINING_CODE = ("model", "losses.py", "train.py", "data/clips.py", "data/folds.py")
-"""Below the package madv; a folder stands for its modules."""
+COMMON: tuple[str, ...] = (
+    "augment.py",
+    "compiled.py",
+    "data/clips.py",
+    "data/folds.py",
+    "data/oracle.py",
+    "inputs.py",
+    "learners.py",
+    "losses.py",
+    "model",
+    "optimise.py",
+    "seeds.py",
+    "train.py",
+)
+"""What every training runs, below the package madv; a folder stands for its modules."""
+METHODS: tuple[str, ...] = ("methods",)
+PRETRAINING: tuple[str, ...] = ("data/identity.py", "encoder_key.py", "pretrain.py", "pretrained.py")
+
+
+def training_code(config: Config) -> str:
+    """Fingerprint of the code that trains this configuration: a change to one method leaves the others' cells alone."""
+    parts = COMMON
+    if config.method.name != "madv_net":
+        parts += METHODS
+    elif config.pretrain.active():
+        parts += PRETRAINING
+    return code_fingerprint(parts)
 
 
 @functools.cache
-def code_fingerprint() -> str:
-    """SHA-256 over the syntax trees of TRAINING_CODE, 64 hexadecimal digits."""
+def code_fingerprint(parts: tuple[str, ...]) -> str:
+    """SHA-256 over the syntax trees of these files and folders below madv, 64 hexadecimal digits."""
     content = hashlib.sha256()
-    for name, source in sorted(_sources().items()):
+    for name, source in sorted(_sources(parts).items()):
         content.update(f"{name}\0{syntax(source)}\0".encode())
     return content.hexdigest()
 
 
-def _sources() -> dict[str, str]:
-    """Source of each module of TRAINING_CODE, by its path below madv."""
+def _sources(parts: tuple[str, ...]) -> dict[str, str]:
+    """Source of each module, by its path below madv."""
     root = files("madv")
     sources: dict[str, str] = {}
-    for name in TRAINING_CODE:
+    for name in parts:
         entry = root.joinpath(name)
         modules = _modules(entry, name) if entry.is_dir() else {name: entry}
         sources |= {path: module.read_text(encoding="utf-8") for path, module in modules.items() if module.is_file()}

@@ -10,7 +10,6 @@ from madv.config import Config
 from madv.errors import ConfigError, Problem
 from orchestration.designs import Levels, combinations, overrides_of, variant_name
 
-OF_DATA = "a sweep is about one data set, whose settings go into metadata.sweep.base"
 MAX_SHOWN = 8
 """Messages about whole variants; one mistake can break hundreds of them."""
 
@@ -47,9 +46,7 @@ def find_problems(base: Sequence[Override], factors: Mapping[str, Mapping[str, S
     sound = tuple(override.text for override in base if override not in bad)
     for levels in factors.values():
         for overrides in levels.values():
-            of_data = [override for override in overrides if override.key.partition(".")[0] == "dataset"]
-            found += [Problem(place=one.place, message=f"{one.text!r}: {OF_DATA}") for one in of_data]
-            found += _bad([one for one in overrides if one not in of_data], context=sound).values()
+            found += _bad(overrides, context=sound).values()
     return found
 
 

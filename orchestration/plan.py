@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from madv.config import Config
+from madv.config_data import DatasetConfig
+from madv.encoder_key import encoder_meaning
 from madv.errors import Problem, SpecError
+from madv.fits import Describe, misfits
 from orchestration.cells import cell_key
-from orchestration.designs import combinations, overrides_of, reference_levels, variant_name
+from orchestration.designs import combinations, overrides_of, variant_name
 from orchestration.ids import digest
 from orchestration.overrides import composed
 from orchestration.spec import SweepSpec
+from orchestration.weights import pretraining_key
 
 if TYPE_CHECKING:
     from madv.data.cache import DatasetFacts
@@ -30,7 +35,7 @@ class Variant:
     """All Hydra overrides: base and levels."""
     config: Config
     digest: str
-    """Of Config.meaning(): what the variant is, whatever it is called."""
+    """Of Config.meaning() and the data: what the variant is, whatever it is called."""
     aliases: tuple[str, ...] = ()
     """Names of further combinations of levels that mean the same; they are not trained again."""
 
@@ -45,6 +50,8 @@ class PlannedCell:
     seed: int
     subject: str
     """Held out."""
+    start: str | None = None
+    """Key of the pre-training that it starts from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,57 +60,112 @@ class Plan:
 
     spec: SweepSpec
     facts: DatasetFacts
+    """Of the reference's data set; the clips of all variants are the same."""
     variants: tuple[Variant, ...]
     """The reference first."""
     cells: tuple[PlannedCell, ...]
     """By variant, then seed, then subject."""
     code: str
-    """Fingerprint of the code that trains."""
+    """Fingerprint of the code that trains the reference."""
+    pretraining: tuple[PlannedCell, ...] = ()
+    """Each once, at the first variant that needs it; of several variants with one encoder they are the same."""
 
 
-def reference_config(spec: SweepSpec) -> Config:
-    """The configuration of the reference; its data set is that of every variant."""
-    return composed(overrides_of(spec.base, spec.factors, reference_levels(spec.factors)))
+Code = Callable[[Config], str]
+"""Fingerprint of the code that trains a configuration: orchestration.code.training_code."""
 
 
-def expand(spec: SweepSpec, facts: DatasetFacts, code: str) -> Plan:
+def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
     """Lay out variants and cells.
 
     Args:
         spec: from load_spec.
-        facts: madv.data.cache.describe(reference_config(spec).dataset, ...).
-        code: orchestration.code.code_fingerprint().
+        describe: called once for each data set that a variant names.
+        code: what trains each variant.
 
     Raises:
-        SpecError: a variant needs a stream that the data set does not have.
+        SpecError: a variant does not fit its data set, or its clips are not those of the reference.
+        DataError: a data set is not there.
     """
-    variants = _variants(spec)
-    problems = _missing_streams(spec, variants, frozenset(facts.streams))
+    facts_of = _Facts(describe)
+    variants = _variants(spec, facts_of)
+    problems = _misfits(spec, variants, facts_of)
     if problems:
         raise SpecError(problems)
-    cells = [
-        PlannedCell(
-            key=cell_key(meaning, facts.fingerprint, seed, subject, code),
-            variant=variant.name,
-            seed=seed,
-            subject=subject,
-        )
-        for variant in variants
-        for meaning in [variant.config.meaning()]
-        for seed in spec.seeds
-        for subject in facts.subjects
-    ]
-    return Plan(spec=spec, facts=facts, variants=tuple(variants), cells=tuple(cells), code=code)
+    facts = facts_of(variants[0].config.dataset)
+    cells: list[PlannedCell] = []
+    pretraining: dict[str, PlannedCell] = {}
+    for variant in variants:
+        keys = _Keys(variant.config, facts_of, code(variant.config))
+        for seed, subject in itertools.product(spec.seeds, facts.subjects):
+            start = keys.pretraining(seed, subject)
+            if start is not None and start not in pretraining:
+                pretraining[start] = PlannedCell(key=start, variant=variant.name, seed=seed, subject=subject)
+            key = keys.cell(seed, subject)
+            cells.append(PlannedCell(key=key, variant=variant.name, seed=seed, subject=subject, start=start))
+    return Plan(
+        spec=spec,
+        facts=facts,
+        variants=tuple(variants),
+        cells=tuple(cells),
+        code=code(variants[0].config),
+        pretraining=tuple(pretraining.values()),
+    )
 
 
-def _variants(spec: SweepSpec) -> list[Variant]:
+class _Keys:
+    """The keys of one variant's folds."""
+
+    def __init__(self, config: Config, facts_of: _Facts, code: str) -> None:
+        self._data = facts_of(config.dataset).fingerprint
+        self._code = code
+        self._meaning = config.meaning()
+        self._encoder: dict[str, Any] | None = None
+        self._source: str | None = None
+        if "pretrain" in self._meaning:
+            self._encoder = encoder_meaning(config)
+            if config.pretrain.dataset is not None:
+                self._source = facts_of(config.pretrain.dataset).fingerprint
+            self._meaning["source"] = self._source
+
+    def cell(self, seed: int, subject: str) -> str:
+        return cell_key(self._meaning, self._data, seed, subject, self._code)
+
+    def pretraining(self, seed: int, subject: str) -> str | None:
+        if self._encoder is None:
+            return None
+        return pretraining_key(self._encoder, self._data, self._source, seed, subject, self._code)
+
+
+class _Facts:
+    """The facts of each data set, asked for once."""
+
+    def __init__(self, describe: Describe) -> None:
+        self._describe = describe
+        self._known: dict[str, DatasetFacts] = {}
+
+    def __call__(self, dataset: DatasetConfig) -> DatasetFacts:
+        settings = repr(dataset)
+        if settings not in self._known:
+            self._known[settings] = self._describe(dataset)
+        return self._known[settings]
+
+
+def _variants(spec: SweepSpec, facts_of: _Facts) -> list[Variant]:
     """One variant a meaning; of several combinations with one meaning the first gives the name."""
     names: dict[str, list[str]] = {}
     firsts: dict[str, tuple[dict[str, str], tuple[str, ...], Config]] = {}
     for levels in combinations(spec.design, spec.factors, spec.exclude):
         overrides = overrides_of(spec.base, spec.factors, levels)
         config = composed(overrides)
-        meaning = digest(config.meaning())
+        source = config.pretrain.dataset
+        meaning = digest(
+            {
+                "meaning": config.meaning(),
+                "data": facts_of(config.dataset).fingerprint,
+                "source": None if source is None else facts_of(source).fingerprint,
+            }
+        )
         names.setdefault(meaning, []).append(variant_name(levels, spec.factors))
         firsts.setdefault(meaning, (levels, overrides, config))
     return [
@@ -119,20 +181,21 @@ def _variants(spec: SweepSpec) -> list[Variant]:
     ]
 
 
-def _missing_streams(spec: SweepSpec, variants: list[Variant], present: frozenset[str]) -> list[Problem]:
-    """Each stream that some variant needs and the data set does not have, once, at the first variant that needs it."""
+def _misfits(spec: SweepSpec, variants: list[Variant], facts_of: _Facts) -> list[Problem]:
+    """What does not fit a variant's data set, each message once, at the first variant that shows it."""
     reference = variants[0]
-    problems = {}
+    problems: dict[str, Problem] = {}
     for variant in variants:
-        for stream in variant.config.model.streams.active():
-            if stream in present or stream in problems:
+        found = [problem.message for problem in misfits(variant.config, facts_of)]
+        if facts_of(variant.config.dataset).clips != facts_of(reference.config.dataset).clips:
+            found.append("its clips are not the reference's: a sweep compares variants on the same clips")
+        for message in found:
+            if message in problems:
                 continue
-            has = f"it has {', '.join(sorted(present)) or 'none'}"
-            message = f"{variant.config.dataset.kind} has no {stream} stream; {has}: set model.streams.{stream}=false"
-            place = spec.places.get("base", "base")
+            place, text = spec.places.get("base", "base"), message
             if variant is not reference:
-                # The reference can do without it, so that a level of this variant has switched it on.
+                # The reference can do without it, so that a level of this variant has brought it in.
                 factor = next(name for name, level in variant.levels.items() if level != reference.levels[name])
-                place, message = spec.places.get(factor, factor), f"variant {variant.name!r}: {message}"
-            problems[stream] = Problem(place=place, message=message)
+                place, text = spec.places.get(factor, factor), f"variant {variant.name!r}: {message}"
+            problems[message] = Problem(place=place, message=text)
     return list(problems.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,10 @@ from orchestration.tasks import CellEvent, make_tasks
 if TYPE_CHECKING:
     from orchestration.cells import CellStore
     from orchestration.plan import Plan, PlannedCell
+    from orchestration.weights import WeightStore
 
 TRAINER = "madv.train:train_fold"
+PRETRAINER = "madv.pretrain:pretrain_fold"
 LOADER = "madv.data.cache:load"
 FRUITLESS = 8
 """Workers of one trial that may die in a row without reporting a fold: more than two a fold is no fold's fault."""
@@ -29,25 +31,37 @@ def pending_cells(plan: Plan, store: CellStore) -> list[PlannedCell]:
     return [cell for cell in plan.cells if cell.key not in states]
 
 
+def pending_pretraining(plan: Plan, pending: Iterable[PlannedCell], weights: WeightStore) -> list[PlannedCell]:
+    """Pre-trainings that pending cells start from and that are neither done nor recorded as failed."""
+    wanted = {cell.start for cell in pending}
+    chosen = [cell for cell in plan.pretraining if cell.key in wanted]
+    states = weights.states([cell.key for cell in chosen]) if chosen else {}
+    return [cell for cell in chosen if cell.key not in states]
+
+
 def run(
     plan: Plan,
     store: CellStore,
+    weights: WeightStore,
     cache_root: Path,
     on_event: Callable[[CellEvent], None],
     *,
     on_lost: Callable[[str], None] = print,
     trainer: str = TRAINER,
+    pretrainer: str = PRETRAINER,
     loader: str = LOADER,
 ) -> None:
-    """Train all pending cells of the plan; without any, Ray is not even imported.
+    """Train all pending cells of the plan, after what they start from; without any, Ray is not even imported.
 
     Args:
         plan: what to train.
         store: where the workers leave the cells.
+        weights: where they leave pre-trained weights.
         cache_root: folder of the clip caches, as the workers see it.
-        on_event: called in this thread once for each cell that ends.
+        on_event: called in this thread once for each cell that ends, pre-trainings too.
         on_lost: called in another thread with the reason when Ray is lost, before the process ends with code 2.
         trainer: module:function with the signature of madv.train.train_fold; simulations put theirs here.
+        pretrainer: module:function with the signature of madv.pretrain.pretrain_fold.
         loader: module:function with the signature of madv.data.cache.load.
 
     Raises:
@@ -56,27 +70,32 @@ def run(
     pending = pending_cells(plan, store)
     if not pending:
         return
-    _forget_attempts(store, pending)
+    first = pending_pretraining(plan, pending, weights)
+    store.forget_attempts([cell.key for cell in pending])
+    weights.forget_attempts([cell.key for cell in first])
     resources = plan.spec.resources
     with ray_session(on_lost) as available:
         gpus = _gpus_per_trial(resources.gpus_per_trial, available)
         slots = _slots(available, resources.cpus_per_trial, gpus)
-        listener = _Listener(pending, on_event)
-        # Tune gives up a trial whose worker dies before it is up, so what is left goes into another round.
-        while remaining := [cell for cell in pending if cell.key not in listener.seen]:
-            _fit(
-                listener,
-                {"cpu": resources.cpus_per_trial, "gpu": gpus},
-                tasks=tuple(make_tasks(plan, remaining, slots)),
-                store=store,
-                cache_root=cache_root.absolute(),
-                threads=max(1, int(resources.cpus_per_trial)),
-                trainer=trainer,
-                loader=loader,
-            )
-            if listener.broken or not any(cell.key in listener.seen for cell in remaining):
-                why = listener.last_error or "Ray ended early"
-                raise ClusterError(f"{len(remaining)} cells are not trained: the workers cannot work: {why}")
+        for cells, pretraining in ((first, True), (pending, False)):
+            listener = _Listener(cells, on_event)
+            # Tune gives up a trial whose worker dies before it is up, so what is left goes into another round.
+            while remaining := [cell for cell in cells if cell.key not in listener.seen]:
+                _fit(
+                    listener,
+                    {"cpu": resources.cpus_per_trial, "gpu": gpus},
+                    tasks=tuple(make_tasks(plan, remaining, slots, pretraining=pretraining)),
+                    store=store,
+                    weights=weights,
+                    cache_root=cache_root.absolute(),
+                    threads=max(1, int(resources.cpus_per_trial)),
+                    trainer=trainer,
+                    pretrainer=pretrainer,
+                    loader=loader,
+                )
+                if listener.broken or not any(cell.key in listener.seen for cell in remaining):
+                    why = listener.last_error or "Ray ended early"
+                    raise ClusterError(f"{len(remaining)} cells are not trained: the workers cannot work: {why}")
 
 
 def _fit(listener: _Listener, request: dict[str, float], **workload: Any) -> None:
@@ -172,16 +191,6 @@ def _last_line(trial: Any) -> str:
     file = trial.error_file
     lines = Path(file).read_text(errors="replace").strip().splitlines() if file and Path(file).exists() else []
     return lines[-1].strip() if lines else "no reason was left"
-
-
-def _forget_attempts(store: CellStore, pending: list[PlannedCell]) -> None:
-    """Attempts count within one run: a fold that Ctrl-C or a power cut ended has not failed."""
-    from orchestration.cells import ATTEMPTS
-
-    tried = {name.removesuffix(ATTEMPTS) for name in store.folder.names() if name.endswith(ATTEMPTS)}
-    for cell in pending:
-        if cell.key in tried:
-            store.clear_failed(cell.key)
 
 
 def _gpus_per_trial(asked: float | str, available: dict[str, float]) -> float:

@@ -22,6 +22,8 @@ class TrialTask:
     config: Config
     seed: int
     cells: tuple[PlannedCell, ...]
+    pretraining: bool = False
+    """Whether the cells are pre-trainings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +36,7 @@ class CellEvent:
     """Training time."""
 
 
-def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int) -> list[TrialTask]:
+def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretraining: bool = False) -> list[TrialTask]:
     """Split pending cells into trials, in the order in which they should start.
 
     A trial is a (variant, seed). The dearest variants go first; a trial never takes more than half of its slot's share
@@ -45,6 +47,7 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int) -> list[T
         plan: where the variants' configs are.
         pending: cells to train.
         slots: trials that run at once.
+        pretraining: whether the cells are pre-trainings.
     """
     variants = {variant.name: variant for variant in plan.variants}
     groups: dict[tuple[str, int], list[PlannedCell]] = {}
@@ -62,7 +65,15 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int) -> list[T
             waiting.appendleft(cells[most:])
         chosen = tuple(cells[:most])
         left -= cost * len(chosen)
-        tasks.append(TrialTask(digest=variant.digest, config=variant.config, seed=chosen[0].seed, cells=chosen))
+        tasks.append(
+            TrialTask(
+                digest=variant.digest,
+                config=variant.config,
+                seed=chosen[0].seed,
+                cells=chosen,
+                pretraining=pretraining,
+            )
+        )
     return tasks
 
 

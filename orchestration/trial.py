@@ -17,10 +17,14 @@ from ray.tune import Trainable
 from orchestration.tasks import TrialTask
 
 if TYPE_CHECKING:
+    from madv.config_data import DatasetConfig
     from madv.data.clips import Clips
+    from madv.data.folds import Fold
     from madv.fold_result import FoldResult
-    from orchestration.cells import Cell, CellStore, State
+    from orchestration.cells import Cell, CellStore
+    from orchestration.keyed_store import KeyedStore, State
     from orchestration.plan import PlannedCell
+    from orchestration.weights import WeightStore
 
 ATTEMPTS = 2
 """A fold that has failed so often is recorded as failed."""
@@ -34,11 +38,14 @@ class Workload:
 
     tasks: tuple[TrialTask, ...]
     store: CellStore
+    weights: WeightStore
     cache_root: Path
     threads: int
     """Of a worker's linear algebra."""
     trainer: str
     """module:function with the signature of madv.train.train_fold."""
+    pretrainer: str
+    """module:function with the signature of madv.pretrain.pretrain_fold."""
     loader: str
     """module:function with the signature of madv.data.cache.load."""
 
@@ -52,7 +59,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any], workload: Workload | None = None) -> None:
         assert workload is not None
         self._workload = workload
-        self._clips: tuple[str, Clips] | None = None
+        self._clips: dict[str, Clips] = {}
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -72,11 +79,12 @@ class FoldTrial(Trainable):  # type: ignore[misc]
     def _begin(self, config: dict[str, Any]) -> None:
         self._task = self._workload.tasks[config["task"]]
         self._next = 0
-        self._states = self._workload.store.states([cell.key for cell in self._task.cells])
+        self._store: KeyedStore = self._workload.weights if self._task.pretraining else self._workload.store
+        self._states = self._store.states([cell.key for cell in self._task.cells])
 
     def _train(self, planned: PlannedCell) -> tuple[State, float]:
         """Train the fold unless its attempts are used up; store what came of it."""
-        store = self._workload.store
+        store = self._store
         reason = (
             f"the worker process died in each of {ATTEMPTS} attempts (out of memory, killed, or a crash below Python)"
         )
@@ -86,30 +94,71 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             store.record_attempt(planned.key)
             started = time.time()
             try:
-                result, class_names = self._fold(planned)
+                finish = self._pretrained(planned) if self._task.pretraining else self._trained(planned, started)
             except Exception:
                 # The one place that catches everything: the traceback goes into the cell.
                 reason = traceback.format_exc()
                 continue
-            store.write(done_cell(planned, self._task.digest, result, class_names, started))
-            return "done", result.seconds
-        cell = failed_cell(planned, self._task.digest, reason, started)
-        store.write(cell)
-        return "failed", cell.seconds
+            return "done", finish()
+        if self._task.pretraining:
+            self._workload.weights.fail(planned.key, reason)
+        else:
+            self._workload.store.write(failed_cell(planned, self._task.digest, reason, started))
+        return "failed", time.time() - started
 
-    def _fold(self, planned: PlannedCell) -> tuple[FoldResult, tuple[str, ...]]:
-        from madv.data.folds import leave_one_subject_out
-
+    def _trained(self, planned: PlannedCell, started: float) -> Callable[[], float]:
+        """Train a fold; what stores it and returns its seconds."""
         train_fold = _imported(self._workload.trainer)
+        self._use_threads()
+        clips, fold = self._fold(planned.subject)
+        options = {}
+        if planned.start is not None:
+            from madv.pretrained import decode
+
+            options["start"] = decode(*self._workload.weights.read(planned.start)).state
+        result: FoldResult = train_fold(self._task.config, fold, clips, planned.seed, **options)
+
+        def finish() -> float:
+            self._workload.store.write(done_cell(planned, self._task.digest, result, clips.class_names, started))
+            return result.seconds
+
+        return finish
+
+    def _pretrained(self, planned: PlannedCell) -> Callable[[], float]:
+        """Pre-train a fold; what stores it and returns its seconds."""
+        from madv.pretrained import Pretrained, encode
+
+        pretrain_fold = _imported(self._workload.pretrainer)
+        self._use_threads()
+        clips, fold = self._fold(planned.subject)
+        source = self._task.config.pretrain.dataset
+        result: Pretrained = pretrain_fold(
+            self._task.config, fold, clips, planned.seed, None if source is None else self._load(source)
+        )
+
+        def finish() -> float:
+            self._workload.weights.finish(planned.key, encode(result))
+            return result.seconds
+
+        return finish
+
+    def _use_threads(self) -> None:
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(self._workload.threads)
-        dataset = repr(self._task.config.dataset)
-        if self._clips is None or self._clips[0] != dataset:
-            load = _imported(self._workload.loader)
-            self._clips = (dataset, load(self._task.config.dataset, self._workload.cache_root))
-        clips = self._clips[1]
-        fold = next(fold for fold in leave_one_subject_out(clips.subjects) if fold.subject == planned.subject)
-        return train_fold(self._task.config, fold, clips, planned.seed), clips.class_names
+
+    def _fold(self, subject: str) -> tuple[Clips, Fold]:
+        """The clips, and the fold that holds the subject out."""
+        from madv.data.folds import leave_one_subject_out
+
+        clips = self._load(self._task.config.dataset)
+        return clips, next(fold for fold in leave_one_subject_out(clips.subjects) if fold.subject == subject)
+
+    def _load(self, dataset: DatasetConfig) -> Clips:
+        """A data set's clips, mapped once by each worker."""
+        settings = repr(dataset)
+        if settings not in self._clips:
+            self._clips[settings] = _imported(self._workload.loader)(dataset, self._workload.cache_root)
+        return self._clips[settings]
 
 
 def done_cell(

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from madv.config import STREAMS, DatasetConfig, Megc2019Config, StreamsConfig, SyntheticConfig
+from madv.config_data import DatasetConfig, Megc2019Config, RecordedConfig, SyntheticConfig
+from madv.config_model import STREAMS, StreamsConfig
 from madv.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 FACTS = "facts.json"
 MANIFEST = "manifest.parquet"
 AU_TARGETS = "au_targets"
+SOURCES = {"depth": "depth_anything", "au": "flow"}
+"""Where recorded frames get a stream from, by stream."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +40,8 @@ class DatasetFacts:
     clips_per_class: tuple[int, ...]
     clips_per_subject: dict[str, int]
     """Sorted by subject."""
+    clips: str
+    """SHA-256 of which clips there are, whose, and of which class: variants over equal clips can be paired."""
     streams: dict[str, tuple[int, ...]]
     """Shape of one clip by stream."""
     facts: dict[str, Any]
@@ -98,7 +103,9 @@ def load(config: DatasetConfig, root: Path) -> Clips:
         try:
             return _open(folder)
         except (OSError, ValueError, KeyError):
-            _discard(folder)  # cut short by a full disk, or not ours: made again
+            discard(folder)  # cut short by a full disk, or not ours: made again
+    if isinstance(config, RecordedConfig):
+        return _open(_prepare(config, root))
     _make(config, folder)
     return _open(folder)
 
@@ -120,18 +127,29 @@ def describe(config: DatasetConfig, root: Path) -> DatasetFacts:
 def check_streams(facts: DatasetFacts, streams: StreamsConfig) -> list[Problem]:
     """One problem for each stream that the model wants and the data set does not have."""
     has = " and ".join(name for name in STREAMS if name in facts.streams)
-    return [
-        Problem(
-            place=f"model.streams.{name}",
-            message=f"{facts.kind} has no {name} stream; it has {has}: set model.streams.{name}=false",
-        )
-        for name in streams.active()
-        if name not in facts.streams
-    ]
+    problems = []
+    for name in streams.active():
+        if name not in facts.streams:
+            message = f"{facts.kind} has no {name} stream; it has {has}: set model.streams.{name}=false"
+            if name in facts.facts:  # recorded frames: the stream is a setting
+                message += f" or dataset.{name}.source={SOURCES[name]}"
+            problems.append(Problem(place=f"model.streams.{name}", message=message))
+    return problems
 
 
 def _folder(config: DatasetConfig, root: Path) -> Path:
+    """Where the cache is or will be; recorded frames are prepared now if they are not."""
+    if isinstance(config, RecordedConfig):
+        from madv.data.prepare_note import prepared
+
+        return prepared(config, root) or _prepare(config, root)
     return root / f"{config.kind}-{READERS[config.kind].key(config)}"
+
+
+def _prepare(config: RecordedConfig, root: Path) -> Path:
+    from madv.data.prepare import prepare
+
+    return prepare(config, root)
 
 
 def _head(folder: Path) -> dict[str, Any]:
@@ -203,6 +221,13 @@ def _write(kind: str, clips: Clips, folder: Path) -> None:
 
     for name, array in clips.streams.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    write_head(kind, clips, folder)
+
+
+def write_head(kind: str, clips: Clips, folder: Path) -> None:
+    """Write all of a cache but the streams; the facts come last."""
+    import numpy as np
+
     if clips.au_targets is not None:
         np.save(folder / f"{AU_TARGETS}.npy", clips.au_targets, allow_pickle=False)
     clips.manifest.to_parquet(folder / MANIFEST, index=False)
@@ -212,6 +237,7 @@ def _write(kind: str, clips: Clips, folder: Path) -> None:
         class_names=clips.class_names,
         clips_per_class=tuple(np.bincount(clips.labels, minlength=len(clips.class_names)).tolist()),
         clips_per_subject=dict(_counted(clips.subjects)),
+        clips=_clips_digest(clips),
         streams={name: array.shape[1:] for name, array in clips.streams.items()},
         facts=clips.facts,
     )
@@ -225,6 +251,13 @@ def _write(kind: str, clips: Clips, folder: Path) -> None:
     (folder / FACTS).write_text(json.dumps(head), encoding="utf-8")
 
 
+def _clips_digest(clips: Clips) -> str:
+    import hashlib
+
+    rows = clips.manifest[["sample_id", "subject", "label"]].astype(str).sort_values("sample_id")
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
+
+
 def _counted(names: npt.NDArray[np.str_]) -> list[tuple[str, int]]:
     import numpy as np
 
@@ -232,7 +265,7 @@ def _counted(names: npt.NDArray[np.str_]) -> list[tuple[str, int]]:
     return list(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _discard(folder: Path) -> None:
+def discard(folder: Path) -> None:
     """Take a broken cache away in one step, so that nobody meets it half deleted."""
     aside = folder.with_name(f".broken-{folder.name}-{os.getpid()}")
     try:

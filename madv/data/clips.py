@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST_COLUMNS = (
     "sample_id",  # unique in the data set
@@ -20,6 +22,9 @@ MANIFEST_COLUMNS = (
     "offset",
 )
 
+SIGNAL_ZERO, SIGNAL_UNIT = 128, 128
+"""A stream that is stored as uint8 stands for (value - zero) / unit."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clips:
@@ -30,7 +35,7 @@ class Clips:
     class_names: tuple[str, ...]
     streams: dict[str, npt.NDArray[Any]]
     """By stream name: texture (N, 3, T, H, W), depth (N, 1, T, H, W), au (N, n_au, T); float32 or float16,
-    centred so that 0 is no signal. A stream that the data set does not have is not there."""
+    centred so that 0 is no signal, or uint8: `signal` reads either. A stream that the data set lacks is not there."""
     au_targets: npt.NDArray[np.float32] | None = None
     """(N, n_au) in {0, 1}: annotated action units, targets of Eq. 11, never an input."""
     au_names: tuple[str, ...] = ()
@@ -52,3 +57,12 @@ class Clips:
     def subjects(self) -> npt.NDArray[np.str_]:
         """(N,) subject names."""
         return self.manifest["subject"].to_numpy(np.str_)
+
+    def signal(self, name: str, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The rows of a stream, 0 is no signal."""
+        stored = self.streams[name][rows]
+        values: npt.NDArray[np.float32] = stored.astype(np.float32)
+        if stored.dtype == np.uint8:
+            values -= SIGNAL_ZERO
+            values /= SIGNAL_UNIT
+        return values

@@ -5,6 +5,7 @@ Face coordinates: x to the right of the picture, y down, z towards the camera; t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,28 @@ _MOVEMENTS: dict[str, tuple[tuple[float, float], float, tuple[float, float, floa
     "AU20": ((0.34, 0.53), 0.15, (1.0, 0.1, -0.5)),  # lip stretcher
     "AU23": ((0.10, 0.51), 0.12, (-0.6, 0.0, 0.8)),  # lip tightener
     "AU26": ((0.08, 0.78), 0.24, (0.0, 1.0, -0.7)),  # jaw drop
+    # Not in the paper's Table 1, but coded in the data sets.
+    "AU8": ((0.08, 0.51), 0.12, (-0.2, 0.0, 0.8)),  # lips towards each other
+    "AU10": ((0.14, 0.38), 0.12, (0.1, -1.0, 0.5)),  # upper lip raiser
+    "AU11": ((0.22, 0.26), 0.12, (0.3, -0.8, 0.5)),  # nasolabial deepener
+    "AU13": ((0.30, 0.42), 0.13, (0.2, -1.0, 0.9)),  # sharp lip puller
+    "AU17": ((0.08, 0.72), 0.16, (0.0, -1.0, 0.8)),  # chin raiser
+    "AU18": ((0.14, 0.51), 0.14, (-1.0, 0.0, 0.9)),  # lip pucker
+    "AU22": ((0.12, 0.52), 0.14, (-0.3, 0.0, 1.2)),  # lip funneler
+    "AU24": ((0.12, 0.51), 0.10, (-0.3, 0.4, -0.8)),  # lip presser
+    "AU25": ((0.08, 0.57), 0.12, (0.0, 0.9, -0.4)),  # lips part
+    "AU27": ((0.08, 0.78), 0.26, (0.0, 1.3, -0.9)),  # mouth stretch
+    "AU28": ((0.12, 0.51), 0.11, (0.0, 0.2, -1.2)),  # lip suck
+    "AU31": ((0.52, 0.46), 0.16, (0.3, 0.0, 0.8)),  # jaw clencher
+    "AU34": ((0.44, 0.42), 0.18, (0.3, 0.0, 1.0)),  # cheek puff
+    "AU38": ((0.10, 0.20), 0.08, (0.9, 0.0, 0.4)),  # nostril dilator
+    "AU39": ((0.10, 0.20), 0.08, (-0.9, 0.0, -0.4)),  # nostril compressor
+    "AU42": ((0.33, -0.20), 0.10, (0.0, 0.8, 0.3)),  # slit
+    "AU43": ((0.33, -0.20), 0.11, (0.0, 1.0, 0.4)),  # eyes closed
+    "AU45": ((0.33, -0.20), 0.11, (0.0, 1.0, 0.4)),  # blink
 }
+SHOWN: tuple[str, ...] = tuple(_MOVEMENTS)
+"""Action units that a face can show."""
 
 # Centre (x, y), width (x, y) and height of the template's features; those off the middle are on both sides.
 _RELIEF = (
@@ -66,10 +88,10 @@ class Face:
     tint: Array
     """(3,), red, green and blue over the albedo."""
     movements: Array
-    """(n_au, 2, 3, H, W): by action unit and side of the picture (left, right), displacement x, y, z at strength 1."""
+    """(n_au, 2, 3, H, W): by unit and side of the picture (left, right), displacement x, y, z at strength 1."""
 
 
-def make_face(size: int, rng: np.random.Generator) -> Face:
+def make_face(size: int, rng: np.random.Generator, units: Sequence[str] = AU_NAMES) -> Face:
     """A subject: the template with its features a little displaced, scaled, raised and shaded.
 
     Subjects share the template because random faces would drown a micro-expression in the differences between them.
@@ -89,7 +111,7 @@ def make_face(size: int, rng: np.random.Generator) -> Face:
         height=height.astype(np.float32),
         albedo=albedo.astype(np.float32),
         tint=tint.astype(np.float32),
-        movements=_movements(x, y),
+        movements=_movements(x, y, units),
     )
 
 
@@ -101,9 +123,9 @@ def _template_coordinates(size: int, rng: np.random.Generator) -> tuple[Coordina
     return x, y
 
 
-def _movements(x: Coordinates, y: Coordinates) -> Array:
-    fields = np.zeros((len(AU_NAMES), 2, 3, *x.shape), dtype=np.float32)
-    for unit, name in enumerate(AU_NAMES):
+def _movements(x: Coordinates, y: Coordinates, units: Sequence[str]) -> Array:
+    fields = np.zeros((len(units), 2, 3, *x.shape), dtype=np.float32)
+    for unit, name in enumerate(units):
         (centre_x, centre_y), width, direction = _MOVEMENTS[name]
         for side, sign in enumerate((-1, 1)):
             weight = np.exp(-((x - sign * centre_x) ** 2 + (y - centre_y) ** 2) / (2 * width**2))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from madv.config import Megc2019Config
+from madv.config_data import Megc2019Config
 from madv.data.content import fingerprint
 from madv.data.megc2019_files import CLASS_NAMES, LAYOUTS, Raw, read_folder, read_npz, source_files
 from madv.errors import DataError, Problem

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from madv.config import STREAMS, SyntheticConfig
+from madv.config_data import SyntheticConfig
+from madv.config_model import STREAMS
 from madv.data.action_units import AU_NAMES, CLASSES, EMOTIONS
 from madv.data.content import fingerprint
 from madv.data.face import make_face

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from madv.config import STREAMS, SyntheticConfig
+from madv.config_data import SyntheticConfig
+from madv.config_model import STREAMS
 from madv.data.action_units import AU_NAMES, Display
 from madv.data.face import Face
 from madv.data.render import Scene, shade, still, surface
@@ -33,9 +34,9 @@ CODER_NOISE, CODER_BIAS = 0.10, 0.15
 class Times(NamedTuple):
     """Frames of the clip, from 0."""
 
-    onset: int
-    apex: int
-    offset: int
+    onset: float
+    apex: float
+    offset: float
 
 
 def render_clip(
@@ -50,9 +51,9 @@ def render_clip(
 
     The streams share head drift and light; each has its own sensor noise.
     """
-    scene = _scene(config, rng)
+    scene = make_scene(config.frames, config.noise, rng)
     strength = config.amplitude * rng.uniform(0.8, 1.2, len(displays))
-    profile = _profile(config.frames, times)
+    profile = course(np.arange(config.frames), times)
     acted = list(zip(displays, strength.tolist(), strict=True))
     shown = {name: acted if name == carrier else [] for name in STREAMS}
     return {
@@ -108,20 +109,19 @@ def _expression(face: Face, displays: list[tuple[Display, float]], profile: Arra
     return peak[:, None] * profile[:, None, None]
 
 
-def _profile(frames: int, times: Times) -> Array:
+def course(time: npt.NDArray[Any], times: Times) -> Array:
     """(T,): 0 until onset, 1 at the apex, the residue from the offset on, in half cosine waves."""
-    time = np.arange(frames)
     onset, apex, offset = times
     rise = 0.5 - 0.5 * np.cos(np.pi * np.clip((time - onset) / (apex - onset), 0, 1))
     fall = 0.5 - 0.5 * np.cos(np.pi * np.clip((time - apex) / (offset - apex), 0, 1))
     return (rise - (1 - RESIDUE) * fall).astype(np.float32)
 
 
-def _scene(config: SyntheticConfig, rng: np.random.Generator) -> Scene:
+def make_scene(frames: int, noise: float, rng: np.random.Generator) -> Scene:
     """Head drift and changes of the light: each a slow path that starts at 0."""
-    drift = _paths(config, rng, np.array([0.012, 0.012, 0.006, 0.006]))
-    change = _paths(config, rng, np.array([0.03, 0.03, 0.03]))
-    direction = np.array([0.35, -0.35, 0.87]) + config.noise * rng.normal(0, 0.03, 3)
+    drift = _paths(frames, noise, rng, np.array([0.012, 0.012, 0.006, 0.006]))
+    change = _paths(frames, noise, rng, np.array([0.03, 0.03, 0.03]))
+    direction = np.array([0.35, -0.35, 0.87]) + noise * rng.normal(0, 0.03, 3)
     return Scene(
         shift=drift[:3].astype(np.float32),
         roll=drift[3].astype(np.float32),
@@ -130,11 +130,11 @@ def _scene(config: SyntheticConfig, rng: np.random.Generator) -> Scene:
 
 
 def _paths(
-    config: SyntheticConfig, rng: np.random.Generator, spread: npt.NDArray[np.float64]
+    frames: int, noise: float, rng: np.random.Generator, spread: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """(K, T) smooth paths from 0, whose ends have the standard deviations `spread`."""
-    time = np.linspace(0, 1, config.frames)
+    time = np.linspace(0, 1, frames)
     line, wave, phase = rng.normal(0, 1, (3, len(spread), 1))
     path = line * time + 0.5 * wave * (np.sin(np.pi * (2 * time + phase)) - np.sin(np.pi * phase))
-    scaled: npt.NDArray[np.float64] = config.noise * spread[:, None] * path
+    scaled: npt.NDArray[np.float64] = noise * spread[:, None] * path
     return scaled

@@ -1,6 +1,12 @@
-"""A visual stream (texture or depth): tokens, three attention levels, top-down pyramid, convolution branch.
+"""A visual stream (texture or depth): tokens, attention levels, their fusion, convolution branch.
 
 Grids are kept channels last, (B, T, H, W, D), the layout that attention reads and convolutions are fastest on.
+
+Low, middle and high are stages by default: each level halves the grid of the one before and has more channels. Beware
+of the polarity: the first stage is "low" for its dimension, while it sees the highest spatial frequencies. With
+frequency=bands the names mean what they say: the low level reads the lowest band of the clip, the highest level that is
+there the highest. Each band has its own tokenizer, halvings and level, whose grids and widths are those of the stages,
+so that only the split is another.
 """
 
 from __future__ import annotations
@@ -9,21 +15,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from madv.config import ModelConfig
-from madv.model.attention import Encoder, Grid
+from madv.config_model import AttentionKind, FrameReference, ModelConfig
+from madv.model.bands import split_bands
 from madv.model.difference import FrameDifference
+from madv.model.encoder import Encoder
+from madv.model.grids import Grid, level_grids
 from madv.model.projection import depthwise
 from madv.model.streams import StreamFeatures
-from madv.model.tokens import VideoToTokens, tokens_grid
+from madv.model.tokens import make_tokenizer
 
-
-def level_grids(shape: tuple[int, int, int], config: ModelConfig) -> list[Grid]:
-    """The grids (T', H', W') of the three levels for clips of (T, H, W); each level halves height and width."""
-    grids = [tokens_grid(shape, config.tokenizer)]
-    for _ in config.widths[1:]:
-        frames, height, width = grids[-1]
-        grids.append((frames, (height + 1) // 2, (width + 1) // 2))
-    return grids
+Levels = tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor | None]
+"""Of each level the class token (B, D) and the grid (B, T, H, W, D); the sum of the encoders' own losses, ()."""
 
 
 class Halve(nn.Module):
@@ -45,85 +47,123 @@ class Halve(nn.Module):
 class VisualLevel(nn.Module):
     """One level: halved grid (but for the first), frame difference (where there is time), attention."""
 
-    def __init__(self, kind: str, level: int, grid: Grid, config: ModelConfig) -> None:
+    def __init__(
+        self, kind: AttentionKind, level: int, grid: Grid, config: ModelConfig, reference: FrameReference
+    ) -> None:
         super().__init__()
-        width = config.widths[level]
+        widths, first = config.widths, 0 if config.frequency == "bands" else max(0, level - 1)
         self.grid = grid
-        self.halve = Halve(config.widths[level - 1], width) if level > 0 else None
-        self.difference = FrameDifference(width) if grid[0] > 1 else None
-        self.encoder = Encoder(
-            kind,
-            width,
-            config.heads[level],
-            config.blocks[level],
-            grid,
-            mlp_ratio=config.mlp_ratio,
-            kernel=config.projection_kernel,
-            dropout=config.dropout,
+        self.halve = nn.Sequential(*(Halve(widths[step], widths[step + 1]) for step in range(first, level)))
+        self.difference = (
+            FrameDifference(widths[level], reference, config.difference.factor)
+            if grid[0] > 1 and reference != "off"
+            else None
         )
+        self.encoder = Encoder(kind, level, grid, config, spatial=True)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """x (B, T, H_before, W_before, D_before) -> class token (B, D) and grid (B, T, H, W, D)."""
-        if self.halve is not None:
-            x = self.halve(x)
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """x (B, T, H_before, W_before, D_before) -> class token (B, D), grid (B, T, H, W, D), own loss ()."""
+        x = self.halve(x)
         if self.difference is not None:
             x = self.difference(x)
-        cls, patches = self.encoder(x.flatten(1, 3))
-        return cls, patches.unflatten(1, self.grid)
+        cls, patches, auxiliary = self.encoder(x.flatten(1, 3))
+        return cls, patches.unflatten(1, self.grid), auxiliary
+
+
+class ConvolutionBranch(nn.Module):
+    """Eq. 17: depthwise 3 x 3 x 3, batch norm, GELU, pointwise, averaged."""
+
+    def __init__(self, width: int, grid: Grid) -> None:
+        super().__init__()
+        # Without time the kernel has none either: two dimensions.
+        self.volume = grid[0] > 1
+        self.depthwise = nn.Parameter(torch.empty(width, 1, *([3] if self.volume else []), 3, 3))
+        self.norm = nn.BatchNorm1d(width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, H, W, D) -> (B, D)."""
+        channels_first = x.permute(0, 4, 1, 2, 3)
+        if not self.volume:
+            channels_first = channels_first.squeeze(2)
+        mixed = self.norm(depthwise(channels_first, self.depthwise).flatten(2))
+        # The pointwise map is linear, so it is applied once, after the mean over positions.
+        out: torch.Tensor = self.out(functional.gelu(mixed).mean(dim=2))
+        return out
 
 
 class VisualStream(nn.Module):
     """Texture or depth from pixels to one vector a level."""
 
-    def __init__(self, kind: str, channels: int, shape: tuple[int, int, int], config: ModelConfig) -> None:
+    def __init__(
+        self,
+        kind: AttentionKind,
+        channels: int,
+        shape: tuple[int, int, int],
+        config: ModelConfig,
+        difference: FrameReference,
+    ) -> None:
+        """Args:
+        kind: of attention.
+        channels: of the clips.
+        shape: (T, H, W) of the clips.
+        config: the network's settings.
+        difference: what a frame is compared with.
+        """
         super().__init__()
-        grids = level_grids(shape, config)
-        widths, out = config.widths, config.widths[-1]
-        self.average = config.readout == "average"
-        self.tokens = VideoToTokens(channels, widths[0], config.tokenizer)
-        self.levels = nn.ModuleList(VisualLevel(kind, level, grid, config) for level, grid in enumerate(grids))
+        grids, widths = level_grids(shape, config), config.widths[: config.levels]
+        out = widths[-1]
+        self.average, self.top_down = config.readout == "average", config.fusion == "top_down"
+        bands = config.levels if config.frequency == "bands" else 1
+        self.tokens = nn.ModuleList(make_tokenizer(channels, widths[0], config.tokenizer) for _ in range(bands))
+        self.levels = nn.ModuleList(
+            VisualLevel(kind, level, grid, config, difference) for level, grid in enumerate(grids)
+        )
         self.lateral = nn.ModuleList(nn.Linear(width, out) for width in widths)
         positions = [1 if self.average else frames * height * wide for frames, height, wide in grids]
         self.project = nn.ModuleList(
             nn.Linear(width + out * count, out) for width, count in zip(widths, positions, strict=True)
         )
-        # Without time the kernel has none either: two dimensions.
-        self.convolution = nn.Parameter(torch.empty(out, 1, *([3] if grids[-1][0] > 1 else []), 3, 3))
-        self.convolution_norm = nn.BatchNorm1d(out)
-        self.convolution_out = nn.Linear(out, out)
+        self.convolution = ConvolutionBranch(out, grids[-1]) if config.convolution_branch else None
 
     def forward(self, clip: torch.Tensor) -> StreamFeatures:
         """clip (B, C, T, H, W)."""
-        x = self.tokens(clip).permute(0, 2, 3, 4, 1)
-        classes, grids = [], []
-        for level in self.levels:
-            cls, x = level(x)
-            classes.append(cls)
-            grids.append(x)
-        pooled = [grid.mean(dim=(1, 2, 3)) if self.average else grid.flatten(1) for grid in self._top_down(grids)]
+        classes, grids, auxiliary = self._encode(clip)
+        pooled = [grid.mean(dim=(1, 2, 3)) if self.average else grid.flatten(1) for grid in self._fuse(grids)]
         return StreamFeatures(
             levels=[
                 project(torch.cat([cls, vector], dim=-1))
                 for project, cls, vector in zip(self.project, classes, pooled, strict=True)
             ],
-            convolution=self._convolve(x),
+            convolution=None if self.convolution is None else self.convolution(grids[-1]),
+            auxiliary=auxiliary,
         )
 
-    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
-        """Eq. 17: depthwise 3 x 3 x 3, batch norm, GELU, pointwise, averaged: (B, T, H, W, D) -> (B, D)."""
-        channels_first = x.permute(0, 4, 1, 2, 3)
-        if self.convolution.ndim == 4:
-            channels_first = channels_first.squeeze(2)
-        mixed = self.convolution_norm(depthwise(channels_first, self.convolution).flatten(2))
-        # The pointwise map is linear, so it is applied once, after the mean over positions.
-        out: torch.Tensor = self.convolution_out(functional.gelu(mixed).mean(dim=2))
-        return out
+    def grids(self, clip: torch.Tensor) -> Levels:
+        """clip (B, C, T, H, W) -> the levels after their fusion: all grids have the highest level's width."""
+        classes, grids, auxiliary = self._encode(clip)
+        return classes, self._fuse(grids), auxiliary
 
-    def _top_down(self, grids: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Each level plus the levels above it, brought to its size (feature pyramid); all of the highest width."""
+    def _encode(self, clip: torch.Tensor) -> Levels:
+        """Each level by itself, in its own width."""
+        bands = split_bands(clip, len(self.tokens))
+        x, classes, grids, losses = clip, [], [], []
+        for index, level in enumerate(self.levels):
+            if index < len(self.tokens):
+                x = self.tokens[index](bands[index]).permute(0, 2, 3, 4, 1)
+            cls, x, loss = level(x)
+            classes.append(cls)
+            grids.append(x)
+            if loss is not None:
+                losses.append(loss)
+        return classes, grids, torch.stack(losses).sum() if losses else None
+
+    def _fuse(self, grids: list[torch.Tensor]) -> list[torch.Tensor]:
+        """All grids in the highest width; top-down, each plus those above it, brought to its size (feature pyramid)."""
         pyramid = [lateral(grid) for lateral, grid in zip(self.lateral, grids, strict=True)]
-        for level in range(len(pyramid) - 2, -1, -1):
-            pyramid[level] = pyramid[level] + _enlarge(pyramid[level + 1], *pyramid[level].shape[2:4])
+        if self.top_down:
+            for level in range(len(pyramid) - 2, -1, -1):
+                pyramid[level] = pyramid[level] + _enlarge(pyramid[level + 1], *pyramid[level].shape[2:4])
         return pyramid
 
 

@@ -9,15 +9,17 @@ import torch
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamFeatures:
-    """One stream's features of a batch; all vectors have the width of the highest level."""
+    """One stream's features of a batch; all vectors have the width of the highest level that is there."""
 
     levels: list[torch.Tensor]
-    """Low, middle and high level, each (B, D)."""
-    convolution: torch.Tensor
-    """(B, D) of the convolution branch (Eq. 17)."""
+    """The levels that are there, from the lowest, each (B, D)."""
+    convolution: torch.Tensor | None
+    """(B, D) of the convolution branch (Eq. 17); None where it is off."""
     au_logits: torch.Tensor | None = None
     """(B, n_au), of the action-unit stream (Eq. 11)."""
     compression: torch.Tensor | None = None
     """(), mean over layers of mean((gate v)^2), of the action-unit stream (Eq. 8)."""
     reconstruction: torch.Tensor | None = None
     """(), mean over layers of mean((v - gate r)^2), of the action-unit stream (Eq. 8)."""
+    auxiliary: torch.Tensor | None = None
+    """(), sum over levels of the encoders' own losses, where token dropping has one."""

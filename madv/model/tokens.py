@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from madv.config import TokenizerConfig
+from madv.config_model import TokenizerConfig
+from madv.model.grids import tubelet_box
 
 
 class VideoToTokens(nn.Module):
@@ -22,21 +23,39 @@ class VideoToTokens(nn.Module):
             bias=False,
         )
         self.norm = nn.BatchNorm3d(width)
-        self.pool = nn.MaxPool3d(config.pool, config.pool_stride, padding=tuple(size // 2 for size in config.pool))
+        self.activation = nn.ReLU() if config.relu else nn.Identity()
+        pools = any(size > 1 for size in (*config.pool, *config.pool_stride))
+        self.pool = (
+            nn.MaxPool3d(config.pool, config.pool_stride, padding=tuple(size // 2 for size in config.pool))
+            if pools
+            else nn.Identity()
+        )
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W) -> (B, D, T', H', W')."""
         clip = clip.contiguous(memory_format=torch.channels_last_3d)
-        tokens: torch.Tensor = self.pool(torch.relu(self.norm(self.convolution(clip))))
+        tokens: torch.Tensor = self.pool(self.activation(self.norm(self.convolution(clip))))
         return tokens
 
 
-def tokens_grid(shape: tuple[int, int, int], config: TokenizerConfig) -> tuple[int, int, int]:
-    """The grid (T', H', W') that VideoToTokens makes of a clip of (T, H, W)."""
-    grid = []
-    for size, kernel, stride, pool, pool_stride in zip(
-        shape, config.kernel, config.stride, config.pool, config.pool_stride, strict=True
-    ):
-        convolved = (size + 2 * (kernel // 2) - kernel) // stride + 1
-        grid.append((convolved + 2 * (pool // 2) - pool) // pool_stride + 1)
-    return (grid[0], grid[1], grid[2])
+class Tubelets(nn.Module):
+    """One linear map of boxes of pixels that do not overlap; what fills no box at the far end is left out."""
+
+    def __init__(self, channels: int, width: int, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.box = tubelet_box(config)
+        self.linear = nn.Linear(channels * self.box[0] * self.box[1] * self.box[2], width)
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W) -> (B, D, T', H', W')."""
+        for axis, size in enumerate(self.box, start=2):
+            clip = clip.narrow(axis, 0, clip.shape[axis] // size * size)
+        t, h, w = self.box
+        boxes = clip.unflatten(4, (-1, w)).unflatten(3, (-1, h)).unflatten(2, (-1, t))  # (B, C, T', t, H', h, W', w)
+        tokens: torch.Tensor = self.linear(boxes.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4))
+        return tokens.permute(0, 4, 1, 2, 3)
+
+
+def make_tokenizer(channels: int, width: int, config: TokenizerConfig) -> VideoToTokens | Tubelets:
+    """The configured map of clips (B, C, T, H, W) to tokens (B, D, T', H', W')."""
+    return (Tubelets if config.kind == "tubelet" else VideoToTokens)(channels, width, config)

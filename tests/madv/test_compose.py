@@ -3,6 +3,7 @@
 import pytest
 
 from madv.compose import compose, flatten, presets
+from madv.config_data import SyntheticConfig
 from madv.errors import ConfigError
 
 
@@ -20,10 +21,10 @@ def test_values_go_over_presets_whatever_their_order() -> None:
 def test_a_preset_holds_only_what_differs() -> None:
     config = compose(["model=madv_tiny"])
     assert config.model.widths == (16, 32, 64)
-    assert config.model.projection_kernel == 3
+    assert config.model.projection.kernel == 3
 
 
-@pytest.mark.parametrize("group", ["dataset", "model", "loss", "train"])
+@pytest.mark.parametrize("group", ["dataset", "model", "loss", "train", "pretrain", "method"])
 def test_every_preset_composes(group: str) -> None:
     assert presets(group)
     for name in presets(group):
@@ -68,3 +69,31 @@ def test_flatten_gives_dotted_keys() -> None:
 
 def test_names_do_not_enter_the_meaning() -> None:
     assert set(compose(["dataset=synthetic"]).meaning()) == {"model", "loss", "train"}
+
+
+def test_a_second_data_set_is_a_preset_with_its_own_settings() -> None:
+    source = compose(["pretrain.dataset.seed=3", "pretrain.dataset=smic_like"][::-1]).pretrain.dataset
+    assert isinstance(source, SyntheticConfig)
+    assert (source.subjects, source.seed) == (16, 3)
+    assert compose(["pretrain.dataset=smic_like", "pretrain.dataset=null"]).pretrain.dataset is None
+    assert problems("pretrain.dataset=smic_lik")[0].startswith("pretrain.dataset=smic_lik: unknown dataset preset")
+    assert problems("pretrain.dataset=smic_like", "pretrain.dataset.subject=3")[0].startswith(
+        "pretrain.dataset.subject=3"
+    )
+
+
+def test_a_method_takes_the_place_of_the_model() -> None:
+    config = compose(["method=c3d"])
+    assert set(config.meaning()) == {"method", "train"}
+    assert config.meaning() == compose(["method=c3d", "loss.alpha=0"]).meaning()
+
+
+def test_pretraining_enters_the_meaning_where_there_is_some() -> None:
+    config = compose(["pretrain.dataset=smic_like", "pretrain.supervised_epochs=3"])
+    assert "dataset" not in config.meaning()["pretrain"]
+
+
+def test_a_level_that_nobody_reads_is_refused() -> None:
+    assert problems("model.fusion=last", "loss.alpha=0")[0].startswith("model.fusion: last reads the highest level")
+    assert compose(["model.fusion=last", "loss.gamma=0"])
+    assert compose(["model.fusion=last", "model.levels=2", "loss.gamma=0"])

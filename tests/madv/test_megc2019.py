@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from madv.config import Megc2019Config
+from madv.config_data import Megc2019Config
 from madv.data.cache import load
 from madv.data.clips import MANIFEST_COLUMNS
 from madv.data.folds import leave_one_subject_out

@@ -1,28 +1,24 @@
-"""MADV-Net: what is off is not there, every parameter learns, attention kinds are what they say."""
+"""MADV-Net: what is off is not there, every parameter of every variant learns, streams meet as configured."""
 
 import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from madv.compose import compose
-from madv.config import STREAMS
+from madv.config_model import STREAMS
 from madv.losses import joint_loss
-from madv.model.action_units import BottleneckLayer, BoundedLinear
 from madv.model.attention import (
     ATTENTION,
     FactorisedDotProductAttention,
     FactorisedSelfAttention,
     JointAttention,
-    along_time,
-    everywhere,
-    within_frame,
 )
-from madv.model.difference import FrameDifference
-from madv.model.network import MADVNet, initialise
-from madv.model.projection import depthwise
-from madv.model.pyramid import level_grids
-from madv.model.tokens import VideoToTokens
+from madv.model.checks import contradictions
+from madv.model.dropping import TokenDropping
+from madv.model.encoder import Encoder
+from madv.model.network import MADVNet, Outputs, initialise
 
 SHAPES = {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (5, 8)}
 SUBSETS = [subset for size in (1, 2, 3) for subset in itertools.combinations(STREAMS, size)]
@@ -44,18 +40,73 @@ def clips(batch: int = 4, shapes: dict[str, tuple[int, ...]] = SHAPES) -> dict[s
     return {name: torch.randn(batch, *shape, generator=generator) for name, shape in shapes.items()}
 
 
-@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
-def test_gradients_reach_every_parameter(subset: tuple[str, ...]) -> None:
-    overrides = switches(subset)
-    net = network(*overrides)
-    loss_config = compose(["model=madv_tiny", *overrides]).loss
+NARROW = ("model.widths=[8,8,16]", "model.heads=[2,2,2]", "model.blocks=[1,2,1]", "model.tokenizer.stride=[2,2,2]")
+SMALL = {"texture": (3, 4, 16, 16), "depth": (1, 4, 16, 16), "au": (3, 4)}
+LINEAR = "model.projection.kind=linear"
+
+
+def attention(kind: str) -> list[str]:
+    return [f"model.attention.{name}={kind}" for name in STREAMS]
+
+
+# Levels that are another number of the same weights are one: every loss weight above 0, every keep rate below 1.
+FACTORS: dict[str, list[list[str]]] = {
+    "streams": [switches(subset) for subset in SUBSETS],
+    "depth injection": [["model.depth_injection=channel"]],
+    "L_AU": [["loss.beta_ib=0"], ["loss.w_au=0"]],
+    "decoder": [[f"model.au.decoder={kind}"] for kind in ("identity", "gated", "full_rank")],
+    "gate": [["model.au.gate=vector"], ["model.au.sampled=true"]],
+    "tokenizer": [["model.tokenizer.kind=tubelet"], ["model.tokenizer.relu=false"]],
+    "projection": [
+        [f"model.projection.{setting}"] for setting in ("kernel=5", "volume=true", "kind=linear", "kv_stride=2")
+    ],
+    "attention": [attention(kind) for kind in ("joint", "factorised_self", "factorised_dot", "factorised_encoder")],
+    "Eq. 16": [["model.attention.double=true"]],
+    "dropping": [
+        ["model.dropping.keep=0.5", f"model.dropping.by={rule}", *rest]
+        for rule in ("class_attention", "random", "predictor", "halting")
+        for rest in ([], ["model.dropping.fuse=false", LINEAR])
+    ],
+    "frame difference": [
+        [f"model.difference.texture={texture}", f"model.difference.depth={depth}"]
+        for texture, depth in (("onset", "adjacent"), ("off", "onset"), ("adjacent", "off"))
+    ],
+    "adaptive factor": [[f"model.difference.factor={factor}"] for factor in ("none", "scalar", "token")],
+    "levels": [["model.levels=2"], ["model.levels=1"]],
+    "fusion": [[f"model.fusion={fusion}"] for fusion in ("concatenated", "weighted", "last")],
+    "frequency": [["model.frequency=bands"], ["loss.w_freq=0"]],
+    "alpha, beta, gamma": [["loss.alpha=0", "loss.beta=0"], ["loss.alpha=0", "loss.gamma=0"], ["loss.beta=0"]],
+    "focal": [["loss.focal_lambda=0"]],
+    "convolution branch": [["model.convolution_branch=false"]],
+    "read-out": [["model.readout=flatten"]],
+    "pairs": [
+        ["model.levels=1", "model.fusion=weighted"],
+        ["model.frequency=bands", "model.levels=2", "model.convolution_branch=false"],
+        ["model.frequency=bands", "model.depth_injection=channel", "model.streams.au=false"],
+        ["model.dropping.keep=0.5", "model.projection.kv_stride=2", *attention("factorised_encoder")],
+    ],
+}
+VARIANTS = [(name, overrides) for name, levels in FACTORS.items() for overrides in levels]
+
+
+@pytest.mark.parametrize("overrides", [v[1] for v in VARIANTS], ids=[" ".join([v[0], *v[1]]) for v in VARIANTS])
+def test_gradients_reach_every_parameter_of_every_variant(overrides: list[str]) -> None:
+    config = compose(["model=madv_tiny", *NARROW, "model.dropout=0", *overrides])
+    assert contradictions(config.model, SMALL) == []
+    net = MADVNet(config.model, config.loss, SMALL, num_classes=3)
+    initialise(net, "0/s1")
+    torch.manual_seed(0)  # of tokens dropped at random
     # Weights for the classes that differ, so that no gradient cancels by symmetry.
     loss, _ = joint_loss(
-        net(clips()), torch.tensor([0, 1, 2, 0]), torch.eye(4, 5), torch.tensor([1.0, 2.0, 3.0]), loss_config
+        net(clips(shapes=SMALL)),
+        torch.tensor([0, 1, 2, 0]),
+        torch.eye(4, 3),
+        torch.tensor([1.0, 2.0, 3.0]),
+        config.loss,
     )
     loss.backward()
-    silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert silent == []
+    assert torch.isfinite(loss)
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
@@ -101,123 +152,6 @@ def test_one_frame_has_no_time_to_attend_to_and_no_difference() -> None:
     assert not [name for name in names if name.endswith(("temporal", "difference"))]
 
 
-def test_the_grids_of_the_paper_setting() -> None:
-    assert level_grids((16, 112, 112), compose(["model=madv_base"]).model) == [(8, 14, 14), (8, 7, 7), (8, 4, 4)]
-
-
-@pytest.mark.parametrize("preset", ["madv_tiny", "madv_base", "madv_flow"])
-def test_the_tokenizer_makes_the_grid_it_announces(preset: str) -> None:
-    config = compose([f"model={preset}"]).model
-    shape = (1, 28, 28) if preset == "madv_flow" else (8, 32, 32)
-    tokens = VideoToTokens(3, 4, config.tokenizer)(torch.zeros(2, 3, *shape))
-    assert tuple(tokens.shape[2:]) == level_grids(shape, config)[0]
-
-
-def masked(heads: tuple[torch.Tensor, ...], allowed: torch.Tensor) -> torch.Tensor:
-    """Joint attention under an explicit mask (1 + L, 1 + L), written out."""
-    q, k, v = heads
-    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-    result: torch.Tensor = torch.softmax(scores.masked_fill(~allowed, -torch.inf), dim=-1) @ v
-    return result
-
-
-@pytest.mark.parametrize("kind", ["everywhere", "within_frame", "along_time"])
-@pytest.mark.parametrize("grid", [(3, 2, 2), (1, 2, 3), (4, 1, 5), (5, 6, 6)])
-def test_attention_equals_joint_attention_under_its_mask(kind: str, grid: tuple[int, int, int]) -> None:
-    frames, height, width = grid
-    length = frames * height * width
-    heads = torch.randn(3, 2, 2, 1 + length, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    frame, place = torch.arange(length) // (height * width), torch.arange(length) % (height * width)
-    same = {"everywhere": frame >= 0, "within_frame": frame, "along_time": place}[kind]
-    allowed = torch.ones(1 + length, 1 + length, dtype=torch.bool)
-    allowed[1:, 1:] = same[:, None] == same[None, :]
-    attend = {"everywhere": everywhere, "within_frame": within_frame, "along_time": along_time}[kind]
-    q, k, v = heads
-    assert torch.allclose(attend((q, k, v), grid), masked((q, k, v), allowed))
-
-
-@pytest.mark.parametrize(
-    ("size", "kernel"), [((5, 5), (3, 3)), ((2, 2), (3, 3)), ((1, 1), (5, 5)), ((2, 1), (5, 5)), ((4, 1, 2), (3, 3, 3))]
-)
-def test_depthwise_equals_one_convolution_a_channel(size: tuple[int, ...], kernel: tuple[int, ...]) -> None:
-    x, weight = torch.randn(2, 3, *size), torch.randn(3, 1, *kernel)
-    convolve = torch.nn.functional.conv2d if len(size) == 2 else torch.nn.functional.conv3d
-    expected = torch.cat([convolve(x[:, [c]], weight[[c]], padding="same") for c in range(3)], dim=1)
-    assert torch.allclose(depthwise(x, weight), expected, atol=1e-5)
-
-
-def test_frame_difference_by_hand() -> None:
-    layer = FrameDifference(1)
-    with torch.no_grad():
-        layer.phi.weight.fill_(2)
-        layer.gate.weight.fill_(0)
-        layer.gate.bias.fill_(0)  # factor 1/2
-    x = torch.tensor([1.0, 4.0, 2.0]).view(1, 3, 1, 1, 1)
-    assert layer(x).flatten().tolist() == [1, 4 + 3, 2 - 2]
-
-
-def test_the_bounded_decoder_has_low_rank_and_norm_at_most_one() -> None:
-    decode = BoundedLinear(16)
-    for scale in (0.1, 1.0, 100.0):
-        with torch.no_grad():
-            torch.manual_seed(0)
-            decode.up.normal_(0, scale)
-            decode.down.normal_(0, scale)
-            singular = torch.linalg.svdvals(decode(torch.eye(16)))
-        assert singular[0] <= 1 + 1e-6
-        assert (singular > 1e-5).sum() <= 4
-
-
-def test_bottleneck_terms_by_hand() -> None:
-    layer = BottleneckLayer(2, 2, decode=True)
-    assert layer.decode is not None
-    with torch.no_grad():
-        layer.layer.weight.copy_(torch.eye(2))
-        layer.layer.bias.zero_()
-        layer.gate.weight.zero_()
-        layer.gate.bias.zero_()  # gate 1/2
-        layer.decode.down.copy_(torch.tensor([[1.0, 0.0]]))
-        layer.decode.up.copy_(torch.tensor([[0.0], [1.0]]))
-    passed, terms = layer(torch.tensor([[50.0, 0.0]]))
-    assert terms is not None
-    assert passed.tolist()[0] == pytest.approx([0.5, -0.5], abs=1e-4)  # v = (1, -1)
-    assert terms[0].item() == pytest.approx(0.25, abs=1e-4)
-    # r = R(gate v) = (0, 1/2); v - gate r = (1, -1 - 1/4)
-    assert terms[1].item() == pytest.approx((1 + 1.25**2) / 2, abs=1e-4)
-
-
-def test_the_target_of_the_reconstruction_is_fixed() -> None:
-    layer = BottleneckLayer(3, 4, decode=True)
-    assert layer.decode is not None
-    initialise(layer, "0/s1")
-    with torch.no_grad():
-        layer.decode.up.zero_()  # nothing is rebuilt, so only the target could carry a gradient
-    _, terms = layer(torch.randn(2, 3, generator=torch.Generator().manual_seed(0)))
-    assert terms is not None
-    terms[1].backward()
-    assert layer.layer.weight.grad is None or not layer.layer.weight.grad.any()
-
-
-def test_a_smaller_layer_does_not_shrink_what_is_compressed() -> None:
-    layer = BottleneckLayer(3, 8, decode=True)
-    initialise(layer, "0/s1")
-    x = 100 * torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    before = layer(x)[1]
-    with torch.no_grad():
-        layer.layer.weight *= 0.5
-    after = layer(x)[1]
-    assert before is not None and after is not None
-    assert after[0].item() == pytest.approx(before[0].item(), rel=0.02)
-
-
-def test_half_of_the_heads_look_along_time() -> None:
-    grid, length = (3, 2, 2), 12
-    q, k, v = torch.randn(3, 2, 4, 1 + length, 4, generator=torch.Generator().manual_seed(1))
-    mixed = FactorisedDotProductAttention._halves((q, k, v), grid)
-    assert torch.equal(mixed[:, :2], within_frame((q[:, :2], k[:, :2], v[:, :2]), grid))
-    assert torch.equal(mixed[:, 2:], along_time((q[:, 2:], k[:, 2:], v[:, 2:]), grid))
-
-
 def test_each_stream_has_the_attention_that_the_paper_gives_it() -> None:
     kinds = {
         name: {type(module) for module in stream.modules()} & set(ATTENTION.values())
@@ -251,3 +185,76 @@ def test_it_trains_in_every_shape(overrides: list[str], shapes: dict[str, tuple[
     loss.backward()
     assert torch.isfinite(loss)
     assert [name for name, p in net.named_parameters() if p.grad is None] == []
+
+
+# What belongs to which setting
+
+
+def test_a_network_without_depth_is_one_that_never_had_it() -> None:
+    without = switches(("texture", "au"))
+    never = {name: shape for name, shape in SHAPES.items() if name != "depth"}
+    off, naive = network(*without), network(*without, shapes=never)
+    assert {name: p.shape for name, p in off.named_parameters()} == {n: p.shape for n, p in naive.named_parameters()}
+    batch = clips()
+    blind = {name: x for name, x in batch.items() if name != "depth"}
+    batch["depth"] = torch.full_like(batch["depth"], torch.nan)
+    assert torch.equal(off.eval()(batch).logits, naive.eval()(blind).logits)
+
+
+def test_depth_as_a_channel_joins_the_texture_stream() -> None:
+    net, batch = network("model.depth_injection=channel", "model.attention.depth=null"), clips()
+    assert list(net.streams) == ["texture", "au"]
+    seen: list[torch.Tensor] = []
+    net.streams["texture"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net(batch)
+    assert torch.equal(seen[0], torch.cat([batch["texture"], batch["depth"]], dim=1))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_a_level_that_is_not_there_has_no_head(levels: int) -> None:
+    net = network(f"model.levels={levels}", "loss.alpha=1", "loss.gamma=1")
+    assert list(net.heads) == list(net(clips()).levels) == ["low", "mid"][:levels]
+
+
+def test_without_the_convolution_branch_the_classifier_reads_attention_alone() -> None:
+    net = network("model.convolution_branch=false")
+    assert net.classifier.in_features == 64
+    assert not [name for name, _ in net.named_parameters() if "convolution.depthwise" in name]
+    assert net.fuse_convolution is None
+
+
+def test_the_action_units_are_found_by_name() -> None:
+    net = network("model.dropout=0", "model.head_dropout=0").eval()
+    before = net(clips())
+    net.streams = nn.ModuleDict({name: net.streams[name] for name in ("au", "texture", "depth")})
+    after = net(clips())
+    for term in ("au_logits", "compression", "reconstruction"):
+        assert torch.equal(getattr(before, term), getattr(after, term))
+    assert network(*switches(("texture",)))(clips()).au_logits is None
+
+
+def test_the_losses_of_dropping_add_up_over_streams_and_levels() -> None:
+    rule = ["model.blocks=[2,2,2]", "model.dropping.keep=0.5", "model.dropping.by=predictor"]
+    net, parts = network(*rule), list[torch.Tensor]()
+    for module in net.modules():
+        if isinstance(module, Encoder):
+            module.register_forward_hook(lambda _, __, encoded: parts.append(encoded.auxiliary))
+    total = net(clips()).auxiliary
+    losses = [part.item() for part in parts if part is not None]
+    assert len(losses) == 2 * 3  # action units drop nothing
+    assert total is not None and total.item() == pytest.approx(sum(losses))
+    assert network()(clips()).auxiliary is None
+
+
+def test_progress_reaches_every_dropping() -> None:
+    net = network("model.blocks=[2,2,2]", "model.dropping.keep=0.5", "model.dropping.warmup=1")
+    net.set_progress(0.5)
+    rates = [module.rate() for module in net.modules() if isinstance(module, TokenDropping)]
+    assert rates == pytest.approx([0.75] * 6)  # half of a cosine from 1 to 1/2
+
+
+def test_the_classifier_of_units_goes_where_none_are_annotated() -> None:
+    config = compose(["model=madv_tiny"])
+    net = MADVNet(config.model, config.loss, SHAPES, 3, targets=False)
+    outputs: Outputs = net(clips())
+    assert outputs.au_logits is None and outputs.compression is not None

@@ -7,21 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
+from madv.augment import mirror, translate
 from madv.compose import compose
 from madv.config import Config
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
-from madv.train import (
-    TrainingError,
-    _mirror,
-    _predict,
-    _scales,
-    _schedule,
-    _steps,
-    _translate,
-    build_network,
-    train_fold,
-)
+from madv.inputs import scales
+from madv.learners import make_learner
+from madv.optimise import TrainingError, batches_per_epoch, learning_rate_factor
+from madv.train import _predict, train_fold
 
 TINY = [
     "model=madv_tiny",
@@ -144,7 +138,7 @@ def test_a_prediction_that_is_not_a_number_is_an_error_and_no_class(clips: Clips
 
 @pytest.mark.parametrize(("clips_left", "batch_size", "expected"), [(99, 33, 3), (97, 33, 3), (5, 2, 2), (2, 64, 1)])
 def test_no_batch_has_a_single_clip(clips_left: int, batch_size: int, expected: int) -> None:
-    steps = _steps(clips_left, batch_size)
+    steps = batches_per_epoch(clips_left, batch_size)
     assert steps == expected
     assert min(map(len, np.array_split(np.arange(clips_left), steps))) >= 2
 
@@ -160,33 +154,33 @@ def test_a_class_missing_from_the_training_fold_is_no_error(clips: Clips, fold: 
 def test_a_clip_and_its_mirror_image_are_predicted_alike(clips: Clips, fold: Fold, config: Config) -> None:
     streams = {name: x.copy() if name == "au" else x[..., ::-1].copy() for name, x in clips.streams.items()}
     mirrored = dataclasses.replace(clips, streams=streams)
-    network = build_network(config, clips, "0/s1")
-    scale = _scales(clips, fold.train, config.model.streams.active())
+    learner = make_learner(config, clips, "0/s1")
+    scale = scales(clips, fold.train, config.model.streams.active())
     both = dataclasses.replace(config, train=dataclasses.replace(config.train, mirror_prediction=True))
     for settings, equal in ((config, False), (both, True)):
-        found = [_predict(network, settings, fold.test, data, scale, torch.device("cpu")) for data in (clips, mirrored)]
+        found = [_predict(learner, settings, fold.test, data, scale, torch.device("cpu")) for data in (clips, mirrored)]
         assert np.allclose(*found, atol=1e-6) == equal
 
 
 def test_mirroring_turns_horizontal_flow_and_swaps_sides(clips: Clips) -> None:
     flow = dataclasses.replace(clips, signed_channels=(0,), mirrored_aus=(1, 0, 2))
     x = torch.arange(12.0).view(1, 3, 1, 2, 2)
-    mirrored = _mirror("texture", x, torch.tensor([True]), flow)
+    mirrored = mirror("texture", x, torch.tensor([True]), flow)
     assert mirrored[0, 0, 0].tolist() == [[-1, 0], [-3, -2]]
     assert mirrored[0, 1, 0].tolist() == [[5, 4], [7, 6]]
-    units = _mirror("au", torch.tensor([[[1.0], [2.0], [3.0]]] * 2), torch.tensor([True, False]), flow)
+    units = mirror("au", torch.tensor([[[1.0], [2.0], [3.0]]] * 2), torch.tensor([True, False]), flow)
     assert units[:, :, 0].tolist() == [[2, 1, 3], [1, 2, 3]]
 
 
 def test_translation_by_hand() -> None:
     x = torch.arange(1.0, 5.0).view(1, 1, 1, 2, 2)  # [[1, 2], [3, 4]]
-    assert _translate(x, np.array([[1, 0]]), 1)[0, 0, 0].tolist() == [[3, 4], [0, 0]]
-    assert _translate(x, np.array([[0, -1]]), 1)[0, 0, 0].tolist() == [[0, 1], [0, 3]]
+    assert translate(x, np.array([[1, 0]]), 1)[0, 0, 0].tolist() == [[3, 4], [0, 0]]
+    assert translate(x, np.array([[0, -1]]), 1)[0, 0, 0].tolist() == [[0, 1], [0, 3]]
 
 
 def test_the_learning_rate_rises_then_falls_to_its_minimum() -> None:
     train = compose(["train.learning_rate=1", "train.min_learning_rate=0.1", "train.warmup=0.2"]).train
-    factor = _schedule(train, 10)
+    factor = learning_rate_factor(train, 10)
     assert [factor(step) for step in (0, 1, 2)] == pytest.approx([1 / 3, 2 / 3, 1])
     assert factor(6) == pytest.approx(0.1 + 0.9 / 2)
     assert factor(10) == pytest.approx(0.1)

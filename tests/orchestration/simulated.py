@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from madv.config import Config, SyntheticConfig
+from madv.config import Config
+from madv.config_data import SyntheticConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
 from madv.fold_result import FoldResult
@@ -50,10 +51,11 @@ def plan(
         fingerprint=made.fingerprint,
         class_names=made.class_names,
         subjects=tuple(sorted(set(made.subjects.tolist()))),
-        streams={"texture": (3, 1, 1, 1), "depth": (1, 1, 1, 1), "au": (1, 1)},
+        clips="",
+        streams={"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (1, 8)},
         facts={},
     )
-    return expand(spec, facts, code="c" * 64)
+    return expand(spec, lambda _: facts, lambda _: "c" * 64)
 
 
 def load(config: SyntheticConfig, root: Path) -> Clips:

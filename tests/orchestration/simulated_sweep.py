@@ -13,13 +13,17 @@ import simulated
 
 from orchestration import cli, cli_sweep, runner
 from orchestration.cells import CellStore
+from orchestration.weights import WeightStore
 
 
 def main() -> int:
     trainer, subjects, *options = sys.argv[1:]
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     prepared = cli_sweep.Prepared(
-        plan=simulated.plan(int(subjects)), store=CellStore("store"), cache_root=Path("store/clips")
+        plan=simulated.plan(int(subjects)),
+        store=CellStore("store"),
+        weights=WeightStore("store"),
+        cache_root=Path("store/clips"),
     )
     cli_sweep.prepare = lambda file, overrides: prepared
     cache: Any = SimpleNamespace(load=simulated.load)

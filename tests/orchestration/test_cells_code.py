@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from madv.compose import compose
 from madv.syntax import syntax
 from orchestration import code
 
@@ -61,7 +64,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fingerprint() -> str:
     code.code_fingerprint.cache_clear()
     try:
-        return code.code_fingerprint()
+        return code.code_fingerprint(code.COMMON)
     finally:
         code.code_fingerprint.cache_clear()
 
@@ -80,4 +83,20 @@ def test_fingerprint_covers_the_files_that_train(package: Path) -> None:
 
 def test_fingerprint_of_this_code() -> None:
     assert len(fingerprint()) == 64
-    assert {"model/network.py", "train.py", "losses.py", "data/clips.py"} <= code._sources().keys()
+    assert {"model/network.py", "train.py", "losses.py", "data/clips.py"} <= code._sources(code.COMMON).keys()
+
+
+def test_every_module_that_training_imports_is_covered() -> None:
+    """What madv.train loads of our own code is fingerprinted, or holds settings and facts that enter keys elsewhere."""
+    program = "import sys, madv.train, madv.pretrain; print(*(m for m in sys.modules if m.startswith('madv.')))"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    covered = code._sources(code.COMMON + code.METHODS + code.PRETRAINING)
+    names = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in covered}
+    rest = {name.removeprefix("madv.") for name in loaded} - names
+    settings = {"config", "config_data", "config_fields", "config_method", "config_model"}
+    assert rest - settings == {"data", "data.action_units", "errors", "fold_result"}
+
+
+def test_a_method_has_its_own_code() -> None:
+    codes = [code.training_code(compose(list(overrides))) for overrides in ((), ("method=c3d",), ("loss.alpha=0",))]
+    assert codes[0] == codes[2] != codes[1]

@@ -15,6 +15,7 @@ from madv.errors import ClusterError
 from orchestration.cells import CellStore
 from orchestration.runner import _gpus_per_trial, _slots, pending_cells, run
 from orchestration.tasks import CellEvent
+from orchestration.weights import WeightStore
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def sweep(store: CellStore, trainer: str, subjects: int = 4) -> list[CellEvent]:
     """Run the simulated plan; its events."""
     events: list[CellEvent] = []
     plan = simulated.plan(subjects)
-    run(plan, store, Path(), events.append, trainer=f"simulated:{trainer}", loader="simulated:load")
+    weights = WeightStore(str(store.folder))
+    run(plan, store, weights, Path(), events.append, trainer=f"simulated:{trainer}", loader="simulated:load")
     return events
 
 
@@ -82,8 +84,9 @@ def test_with_nothing_pending_ray_is_not_imported(store: CellStore) -> None:
         store.folder.put(f"{cell.key}.parquet", b"")
     program = (
         "import sys, simulated; from pathlib import Path; from orchestration.cells import CellStore;"
-        "from orchestration.runner import run;"
-        f"run(simulated.plan(subjects=2), CellStore({str(store.folder.path)!r}[:-6]), Path(), print);"  # type: ignore[attr-defined]
+        "from orchestration.runner import run; from orchestration.weights import WeightStore;"
+        f"root = {str(store.folder)!r}[:-6];"
+        "run(simulated.plan(subjects=2), CellStore(root), WeightStore(root), Path(), print);"
         "assert 'ray' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": _path()})

@@ -1,0 +1,48 @@
+"""Mirrored and shifted training clips: the subject stays the same, and so do the labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from madv.config import TrainConfig
+from madv.data.clips import Clips
+
+
+def augment(
+    clip: dict[str, torch.Tensor], clips: Clips, train: TrainConfig, rng: np.random.Generator
+) -> dict[str, torch.Tensor]:
+    """Mirror and shift each clip of a batch, all its streams alike. Drawn for every batch, whatever streams are on."""
+    size = len(next(iter(clip.values())))
+    mirrored = torch.from_numpy(rng.random(size) < 0.5)
+    shifts = rng.integers(-train.shift, train.shift + 1, size=(size, 2))
+    if train.mirror:
+        clip = {name: mirror(name, x, mirrored.to(x.device), clips) for name, x in clip.items()}
+    if train.shift:
+        clip = {name: x if name == "au" else translate(x, shifts, train.shift) for name, x in clip.items()}
+    return clip
+
+
+def mirror(name: str, x: torch.Tensor, chosen: torch.Tensor, clips: Clips) -> torch.Tensor:
+    """Mirror the chosen clips: flip the width, turn signed channels, swap left and right action units."""
+    if name == "au":
+        other = x[:, list(clips.mirrored_aus)] if clips.mirrored_aus else x
+    else:
+        other = x.flip(-1)
+        if name == "texture" and clips.signed_channels:
+            sign = torch.ones(x.shape[1], device=x.device)
+            sign[list(clips.signed_channels)] = -1
+            other = other * sign[:, None, None, None]
+    return torch.where(chosen.view(-1, *[1] * (x.ndim - 1)), other, x)
+
+
+def translate(x: torch.Tensor, shifts: npt.NDArray[np.int64], largest: int) -> torch.Tensor:
+    """Move each clip (B, C, T, H, W) by its (vertical, horizontal) pixels; the edge is filled with 0, no signal."""
+    height, width = x.shape[-2:]
+    padded = torch.nn.functional.pad(x, (largest,) * 4)
+    rows = torch.from_numpy(shifts[:, :1] + largest + np.arange(height)).to(x.device)  # (B, H)
+    columns = torch.from_numpy(shifts[:, 1:] + largest + np.arange(width)).to(x.device)  # (B, W)
+    index = torch.arange(len(x), device=x.device)[:, None, None]
+    moved = padded.permute(0, 3, 4, 1, 2)[index, rows[:, :, None], columns[:, None, :]]  # (B, H, W, C, T)
+    return moved.permute(0, 3, 4, 1, 2)

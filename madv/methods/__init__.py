@@ -1,0 +1,1 @@
+"""The thirteen methods that the paper compares MADV-Net with."""

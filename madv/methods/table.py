@@ -1,0 +1,90 @@
+"""The methods by name: how each is built, at which input it was published, and what it cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from madv.config_method import MethodConfig
+from madv.errors import Problem
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Method:
+    """What is known of a method before it is built; sizes are (T, H, W)."""
+
+    title: str
+    source: str
+    published: Shape
+    """Input of the published parameter and multiply-accumulate counts."""
+    width: int
+    """Published; see MethodConfig.width."""
+    blocks: int | None = None
+    """Published; None where the number is not a setting."""
+
+
+METHODS: Mapping[str, Method] = {
+    "c3d": Method(title="C3D", source="Tran et al., ICCV 2015", published=(16, 112, 112), width=64),
+    "r2plus1d_18": Method(title="R(2+1)D-18", source="Tran et al., CVPR 2018", published=(16, 112, 112), width=64),
+    "resnet3d_18": Method(title="3D ResNet-18", source="Hara et al., CVPR 2018", published=(16, 112, 112), width=64),
+    "ec_stfl": Method(title="EC-STFL", source="Jiang et al., ACM MM 2020", published=(16, 112, 112), width=64),
+    "resnet18_lstm": Method(title="ResNet-18+LSTM", source="DFEW benchmark", published=(16, 112, 112), width=64),
+    "resnet18_gru": Method(title="ResNet-18+GRU", source="DFEW benchmark", published=(16, 112, 112), width=64),
+    "former_dfer": Method(title="Former-DFER", source="Zhao and Liu, ACM MM 2021", published=(16, 112, 112), width=64),
+    "ceflnet": Method(
+        title="CEFLNet", source="Liu et al., Information Sciences 2022", published=(35, 224, 224), width=64
+    ),
+    "est": Method(
+        title="EST", source="Liu et al., Pattern Recognition 2023", published=(35, 224, 224), width=64, blocks=3
+    ),
+    "stt": Method(title="STT", source="Ma et al., arXiv:2205.04749", published=(16, 112, 112), width=64, blocks=4),
+    "nr_dfernet": Method(title="NR-DFERNet", source="Li et al., arXiv:2206.04975", published=(16, 112, 112), width=64),
+    "videomae": Method(
+        title="VideoMAE", source="Tong et al., NeurIPS 2022", published=(16, 160, 160), width=768, blocks=12
+    ),
+    "mae_dfer": Method(
+        title="MAE-DFER", source="Sun et al., ACM MM 2023", published=(16, 160, 160), width=512, blocks=16
+    ),
+}
+TUBELETS = ("videomae", "mae_dfer")
+HEAD_WIDTH = 64
+"""Of the transformers on tubelets, as published; a narrower network has fewer heads."""
+
+
+def misfits(method: MethodConfig, streams: Mapping[str, tuple[int, ...]]) -> list[Problem]:
+    """Why a method cannot take a data set's clips, with what would do.
+
+    Args:
+        method: its settings.
+        streams: shape of one clip by stream.
+    """
+    if method.name == "madv_net":
+        return []
+    problems = []
+    if "texture" not in streams:
+        has = " and ".join(streams)
+        problems.append(Problem(place="method.name", message=f"{method.name} reads texture; the data set has {has}"))
+    elif method.name in TUBELETS and method.weights is None:
+        frames, height, width = streams["texture"][1:]
+        if frames % 2 and frames > 1:
+            message = f"{method.name} reads pairs of frames; the clips have {frames}: an even number, or one frame"
+            problems.append(Problem(place="method.name", message=message))
+        if height % method.patch or width % method.patch:
+            whole = [size for size in range(2, min(height, width) + 1) if height % size == width % size == 0]
+            message = (
+                f"{method.name} cuts frames into whole squares of {method.patch} pixels, and the clips are "
+                f"{height} x {width}; set method.patch to one of {', '.join(map(str, whole)) or 'no size there is'}"
+            )
+            problems.append(Problem(place="method.patch", message=message))
+    if method.weights is not None and method.name != "videomae":
+        message = f"{method.name} has no published weights to load; only videomae takes method.weights"
+        problems.append(Problem(place="method.weights", message=message))
+    for name, value in (("width", method.width), ("blocks", method.blocks)):
+        if value is not None and name == "blocks" and METHODS[method.name].blocks is None:
+            message = f"{method.name} has a fixed number of blocks; leave method.blocks out"
+            problems.append(Problem(place="method.blocks", message=message))
+        if value is not None and name == "width" and value % 4:
+            problems.append(Problem(place="method.width", message=f"{value} is no multiple of 4"))
+    return problems

@@ -1,0 +1,190 @@
+"""Pre-train the encoder of one fold: masked modelling without labels, then another data set's labels (section 4.3)."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from madv.config import Config, LossConfig, PretrainConfig, TrainConfig
+from madv.data.clips import Clips
+from madv.data.folds import Fold
+from madv.data.identity import subject_identity
+from madv.encoder_key import check_pretraining, encoder_model
+from madv.errors import DataError, Problem
+from madv.inputs import inputs as read_inputs
+from madv.inputs import scales
+from madv.learners import Learner, make_learner
+from madv.model.network import MADVNet, initialise
+from madv.model.pyramid import VisualStream
+from madv.model.reconstruction import Reconstruction, draw_tubes, frame_differences
+from madv.optimise import autocast, optimise
+from madv.pretrained import Pretrained, encoder_state
+from madv.seeds import seed_of
+from madv.train import fit
+
+History = dict[str, list[float]]
+
+
+class Part(NamedTuple):
+    """Clips of one data set that may be seen."""
+
+    clips: Clips
+    rows: npt.NDArray[np.int64]
+
+
+def pretrain_fold(
+    config: Config,
+    fold: Fold,
+    clips: Clips,
+    seed: int,
+    source: Clips | None,
+    progress: Callable[[int], None] | None = None,
+) -> Pretrained:
+    """Pre-train for one fold; the held-out subject is never seen, in neither data set.
+
+    Stage 1, masked modelling on texture and depth, sees the fold's training clips and the source's; without either
+    stream there is nothing to hide and it is left out. Stage 2, supervised with the default losses, sees the source
+    alone; where the source is the data set itself, its clips get stage 1 only.
+
+    Initial weights are those that training from scratch starts from; they, the batch order and the masks come from
+    (seed, held-out subject) alone.
+
+    Args:
+        config: all but its dataset sections, which clips and source stand for.
+        fold: rows of the clips to train on; no other row is read.
+        clips: the data set.
+        seed: of the trial.
+        source: pretrain.dataset's clips; None where there is none.
+        progress: called with the number of epochs done after each, over both stages.
+
+    Raises:
+        DataError: a frame is one token, the two data sets do not fit together, or the source has nobody but the
+            held-out subject.
+        TrainingError: the loss is infinite or not a number.
+    """
+    started = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    key = f"{seed}/{fold.subject}"
+    config = dataclasses.replace(config, model=encoder_model(config.model), loss=LossConfig())
+    parts = [Part(clips, fold.train)]
+    foreign = source is not None and source.fingerprint != clips.fingerprint
+    _check(config, clips, source if foreign else None)
+    if source is not None and foreign:
+        parts.append(Part(source, _allowed(fold, clips, source)))
+    history: dict[str, History] = {}
+    done = itertools.count(1)
+
+    def report(_: int) -> None:
+        if progress is not None:
+            progress(next(done))
+
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed_of(key, "pre-training"))
+        learner = make_learner(config, parts[-1].clips, key)
+        network = learner.network.to(device)
+        assert isinstance(network, MADVNet)
+        if config.pretrain.masked_epochs and set(network.streams) != {"au"}:
+            history["masked"] = _masked(network, config, parts, key, device, report)
+        if config.pretrain.supervised_epochs and foreign:
+            history["supervised"] = _supervised(learner, config, parts[-1], key, device, report)
+    seen = parts if "masked" in history else parts[1:] if "supervised" in history else []
+    return Pretrained(
+        state=encoder_state(network),
+        history=history,
+        seconds=time.perf_counter() - started,
+        clips=sum(len(part.rows) for part in seen),
+    )
+
+
+def _allowed(fold: Fold, clips: Clips, source: Clips) -> npt.NDArray[np.int64]:
+    """The source's rows of nobody who is outside the fold's training clips."""
+    left_out = np.delete(subject_identity(clips.manifest), fold.train)
+    rows = np.flatnonzero(~np.isin(subject_identity(source.manifest), left_out))
+    if len(rows) < 2:
+        message = f"has no two clips of anybody but the held-out subject {fold.subject}; choose another data set"
+        raise DataError([Problem(place="pretrain.dataset", message=message)])
+    return rows
+
+
+def _check(config: Config, clips: Clips, source: Clips | None) -> None:
+    shapes = {name: x.shape[1:] for name, x in clips.streams.items()}
+    there = None if source is None else {name: x.shape[1:] for name, x in source.streams.items()}
+    problems = check_pretraining(config, shapes, there)
+    if source is not None and config.model.streams.au and clips.au_names != source.au_names:
+        message = f"its action units are {', '.join(source.au_names)}, those of dataset {', '.join(clips.au_names)}"
+        problems.append(Problem(place="pretrain.dataset", message=message))
+    if problems:
+        raise DataError(problems)
+
+
+def _masked(
+    network: MADVNet,
+    config: Config,
+    parts: list[Part],
+    key: str,
+    device: torch.device,
+    progress: Callable[[int], None],
+) -> History:
+    """Stage 1, in place: each stream rebuilds its own clips; all are hidden at the same places."""
+    streams = {name: stream for name, stream in network.streams.items() if isinstance(stream, VisualStream)}
+    visual = tuple(name for name in config.model.streams.active() if name != "au")
+    scaled = [read_inputs(config, clips, rows, scales(clips, rows, visual), device) for clips, rows in parts]
+    inputs = {name: torch.cat([part[name] for part in scaled]) for name in visual}
+    if config.model.depth_injection == "channel":
+        inputs = {"texture": torch.cat([inputs["texture"], inputs["depth"]], dim=1)}
+    decoders = {}
+    for name, x in inputs.items():
+        motion_unit = float(frame_differences(x).square().mean().sqrt().clamp(min=1e-6))
+        decoders[name] = Reconstruction(x.shape[1:], config.model, config.pretrain, motion_unit)
+    learners = nn.ModuleDict({"streams": nn.ModuleDict(streams), "decoders": nn.ModuleDict(decoders)})
+    initialise(learners["decoders"], f"{key}/decoders")
+    learners.to(device)
+    masks = np.random.default_rng(seed_of(key, "masks"))
+    train = _recipe(config.pretrain, config.pretrain.masked_epochs)
+    grid = next(iter(decoders.values())).grid
+
+    def losses(index: torch.Tensor) -> dict[str, torch.Tensor]:
+        mask = torch.from_numpy(draw_tubes(len(index), grid, config.pretrain.mask_ratio, masks)).to(device)
+        terms: dict[str, list[torch.Tensor]] = {}
+        for name, stream in streams.items():
+            clip, decoder = inputs[name][index], decoders[name]
+            with autocast(train, device):
+                rebuilt = decoder(stream.grids(decoder.hide(clip, mask))[1])
+            for term, value in decoder.losses(rebuilt, clip, mask).items():
+                terms.setdefault(term, []).append(value)
+        return {term: torch.stack(values).mean() for term, values in terms.items()}
+
+    return optimise(learners, train, sum(len(rows) for _, rows in parts), losses, f"{key}/masked", device, progress)
+
+
+def _supervised(
+    learner: Learner,
+    config: Config,
+    part: Part,
+    key: str,
+    device: torch.device,
+    progress: Callable[[int], None],
+) -> History:
+    """Stage 2, in place: as a fold is trained, with the source's own classes."""
+    config = dataclasses.replace(config, train=_recipe(config.pretrain, config.pretrain.supervised_epochs))
+    scale = scales(part.clips, part.rows, learner.reads)
+    return fit(learner, config, part.rows, part.clips, scale, f"{key}/supervised", device, progress)
+
+
+def _recipe(config: PretrainConfig, epochs: int) -> TrainConfig:
+    """How a stage is trained, whatever the training that follows."""
+    return TrainConfig(
+        epochs=epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        min_learning_rate=min(1e-6, config.learning_rate),
+        warmup=0.1,
+    )

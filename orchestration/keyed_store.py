@@ -1,0 +1,79 @@
+"""Work that is found again by its key: what is done, what failed, and how often it was tried."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Literal
+
+from orchestration.folders import open_folder
+
+State = Literal["done", "failed"]
+
+ATTEMPTS = ".attempts"
+
+
+class KeyedStore:
+    """Files of one kind under a folder or a URI; a file's name says its key and its state.
+
+    Safe to use from several processes: files appear by renaming only, and the same key always holds the same result.
+    """
+
+    done: str
+    """What the name of a finished file ends with."""
+    failed: str
+
+    def __init__(self, root: str | os.PathLike[str], name: str) -> None:
+        self.folder = open_folder(root, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r})"
+
+    def states(self, keys: Iterable[str] | None = None) -> dict[str, State]:
+        """State of each key, from one listing; a done one beats a failed one.
+
+        Args:
+            keys: leave out all others.
+        """
+        names = self.folder.names()
+        failed = (name.removesuffix(self.failed) for name in names if name.endswith(self.failed))
+        done = (
+            name.removesuffix(self.done)
+            for name in names
+            if name.endswith(self.done) and not name.endswith(self.failed)
+        )
+        states: dict[str, State] = dict.fromkeys(failed, "failed")
+        states |= dict.fromkeys(done, "done")
+        return states if keys is None else {key: states[key] for key in keys if key in states}
+
+    def record_attempt(self, key: str) -> int:
+        """Count one more attempt, before the fold starts: a killed worker reports nothing. Returns the count.
+
+        At most one worker holds a key at a time, so that reading and writing need no lock.
+        """
+        count = self.attempts(key) + 1
+        self.folder.put(key + ATTEMPTS, str(count).encode())
+        return count
+
+    def attempts(self, key: str) -> int:
+        """Attempts since the key was last done or cleared."""
+        content = self.folder.get(key + ATTEMPTS) or b"0"
+        # An unreadable count is worth one attempt: the file shows that there was at least one.
+        return int(content) if content.isdigit() else 1
+
+    def clear_failed(self, key: str) -> None:
+        """Forget a failure and its attempts, so that the key is worked on again."""
+        self.folder.remove(key + self.failed)
+        self.folder.remove(key + ATTEMPTS)
+
+    def finish(self, key: str, content: bytes) -> None:
+        """Store what is done, whole or not at all; it ends the record of failures and attempts."""
+        self.folder.put(key + self.done, content)
+        self.folder.remove(key + self.failed)
+        self.folder.remove(key + ATTEMPTS)
+
+    def forget_attempts(self, keys: Iterable[str]) -> None:
+        """Attempts count within one run: what Ctrl-C or a power cut ended has not failed."""
+        tried = {name.removesuffix(ATTEMPTS) for name in self.folder.names() if name.endswith(ATTEMPTS)}
+        for key in tried.intersection(keys):
+            self.clear_failed(key)

@@ -1,0 +1,151 @@
+"""The comparison methods: published sizes, clips of any shape, their own loss terms, and that they learn."""
+
+import math
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from madv.config_method import MethodConfig
+from madv.methods.build import build_method, method_loss
+from madv.methods.losses import clustering_loss, compact_loss
+from madv.methods.snippets import distant_orders, split_snippets
+from madv.methods.table import METHODS, misfits
+from madv.model.network import initialise
+
+SEVEN = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
+COUNTED = {
+    "c3d": (78_029_959, 38.55),
+    "r2plus1d_18": (31_303_716, 40.52),
+    "resnet3d_18": (33_207_495, 8.308),
+    "ec_stfl": (33_207_495, 8.308),
+    "resnet18_lstm": (13_046_343, 7.76),
+    "resnet18_gru": (12_586_055, 7.78),
+    "former_dfer": (18_031_943, 8.30),
+    "ceflnet": (12_919_624, 63.5),
+    "est": (42_775_761, 63.6),
+    "nr_dfernet": (18_719_687, 5.99),
+    "videomae": (86_232_583, 80.7),
+    "mae_dfer": (84_878_343, 49.65),
+}
+"""Parameters, and multiply-accumulates of one clip in units of 1e9, at published size with seven classes."""
+SMALL = {"videomae": {"width": 16, "blocks": 2, "patch": 8}, "mae_dfer": {"width": 16, "blocks": 2, "patch": 8}}
+NAMES = list(METHODS)
+
+
+def small(name: str) -> MethodConfig:
+    blocks = {"blocks": 1} if METHODS[name].blocks else {}
+    return MethodConfig(**{"name": name, "width": 8, **blocks, **SMALL.get(name, {})})
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_published_size(name: str) -> None:
+    with torch.device("meta"):
+        network = build_method(MethodConfig(name=name), 3, METHODS[name].published, SEVEN)
+        network.eval().requires_grad_(False)
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, 3, *METHODS[name].published))
+    parameters, macs = COUNTED[name]
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert counter.get_total_flops() / 2e9 == pytest.approx(macs, rel=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(8, 32, 32), (1, 28, 28), (3, 16, 24)], ids=str)
+def test_clips_of_any_shape(name: str, shape: tuple[int, int, int]) -> None:
+    config = small(name)
+    if "patch" in SMALL.get(name, {}):
+        config = MethodConfig(name=name, width=16, blocks=2, patch=4)
+        if shape[0] % 2 and shape[0] > 1:
+            pytest.skip("an odd number of frames is no whole number of tubelets")
+    network = build_method(config, 3, shape, SEVEN)
+    initialise(network, "0/s1")
+    network.eval()
+    logits = network(torch.zeros(2, 3, *shape))
+    assert logits.shape == (2, 7)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_learns_eight_clips(name: str) -> None:
+    torch.manual_seed(0)
+    config = small(name)
+    network = build_method(config, 3, (4, 16, 16), ("a", "b"))
+    initialise(network, "0/s1")
+    target = torch.tensor([0, 1] * 4)
+    clip = torch.randn(8, 3, 4, 16, 16) + target.view(-1, 1, 1, 1, 1)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    network.train()
+    for _ in range(100):
+        loss, _, logits = method_loss(network, network, config, clip, target, torch.ones(2))
+        if (logits.argmax(1) == target).all():
+            return
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    pytest.fail("eight clips are not learnt in 100 steps")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_reach_every_parameter(name: str) -> None:
+    config = small(name)
+    network = build_method(config, 3, (4, 16, 16), ("a", "b", "c"))
+    initialise(network, "0/s1")
+    loss, terms, _ = method_loss(
+        network,
+        network,
+        config,
+        torch.randn(4, 3, 4, 16, 16),
+        torch.tensor([0, 1, 2, 0]),
+        torch.tensor([1.0, 2.0, 3.0]),
+    )
+    loss.backward()
+    assert all(math.isfinite(float(term.detach())) for term in terms.values())
+    silent = [key for key, parameter in network.named_parameters() if parameter.grad is None]
+    assert silent == []
+
+
+def test_clustering_by_hand() -> None:
+    features = torch.tensor([[0.0, 0.0], [1.0, 1.0], [4.0, 0.0]])
+    # D: 01 = 2, 02 = 4, 12 = 4. A = (2/2, 2/2, 0/1), R = ((1/4)/2, (1/4)/2, (1/4 + 1/4)/3); mean(A R) / 3
+    assert clustering_loss(features, torch.tensor([0, 0, 1])).item() == pytest.approx(2 * (1 / 8) / 3 / 3, rel=1e-4)
+    assert clustering_loss(features, torch.tensor([0, 0, 0])).item() == 0
+
+
+def test_compact_by_hand() -> None:
+    assert compact_loss(torch.tensor([[5.0, 1.0, 1.0]]), torch.tensor([0])).item() == pytest.approx(0, abs=1e-6)
+    # The other classes get 3/4 and 1/4: half of (1/4) log(3/4) - (1/4) log(1/4)
+    uneven = torch.tensor([[9.0, math.log(3.0), 0.0]])
+    assert compact_loss(uneven, torch.tensor([0])).item() == pytest.approx(math.log(3) / 8, rel=1e-5)
+
+
+def test_windows_of_a_clip() -> None:
+    frames = torch.arange(16.0).view(1, 1, 16, 1, 1)
+    assert split_snippets(frames).flatten(1).view(7, 4)[:, 0].tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert split_snippets(torch.arange(35.0).view(1, 1, 35, 1, 1)).flatten().tolist() == list(range(35))
+    assert split_snippets(frames[:, :, :1]).shape[1:3] == (7, 1)
+
+
+def test_orders_differ_from_each_other_and_from_the_natural_one() -> None:
+    orders = torch.cat([torch.arange(7)[None], distant_orders(7, 10)])
+    distance = (orders[:, None] != orders[None]).sum(-1) + 7 * torch.eye(11, dtype=torch.long)
+    assert distance.min() >= 5
+
+
+def test_what_a_method_cannot_take() -> None:
+    def said(streams: dict[str, tuple[int, ...]], **settings: object) -> list[str]:
+        return [str(problem) for problem in misfits(MethodConfig(**settings), streams)]
+
+    flow = {"texture": (3, 1, 28, 28)}
+    assert said(flow, name="c3d") == []
+    assert said(flow, name="videomae") == [
+        "method.patch: videomae cuts frames into whole squares of 16 pixels, and the clips are 28 x 28; "
+        "set method.patch to one of 2, 4, 7, 14, 28"
+    ]
+    assert said({"texture": (3, 5, 32, 32)}, name="mae_dfer") == [
+        "method.name: mae_dfer reads pairs of frames; the clips have 5: an even number, or one frame"
+    ]
+    assert said({"au": (5, 8)}, name="stt") == ["method.name: stt reads texture; the data set has au"]
+    assert said(flow, name="c3d", blocks=3) == [
+        "method.blocks: c3d has a fixed number of blocks; leave method.blocks out"
+    ]

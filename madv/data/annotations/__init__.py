@@ -1,0 +1,1 @@
+"""Annotation files, recognised by their content and read into one record a clip, with every correction listed."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from importlib.resources import files
 from typing import Any
 
-from dashboards import complexity, tables, text
+from dashboards import complexity, html, text
 
 SECTIONS = {"frames": "Growth with frames", "height": "Growth with height and width", "tokens": "Growth with tokens"}
 
@@ -19,19 +16,10 @@ def complexity_page(cost: dict[str, Any]) -> str:
         cost: what `madv complexity --format json` prints: title, overrides, shapes, parameters, macs, modules, formula,
             latency_s, peak_memory, batch, device, threads; with growth, whose curves are drawn.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    folder = files("dashboards")
     drawn = complexity.figures(cost["growth"])
     flat = [figure for group in drawn.values() for figure in group]
-    records = [{"name": figure.name, "traces": figure.traces, "layout": figure.layout} for figure in flat]
-    written = json.dumps(records, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        (folder / "templates" / "complexity.html.j2").read_text(encoding="utf-8")
-    )
-    assets = {name: (folder / "assets" / name).read_text(encoding="utf-8") for name in _ASSETS}
-    return template.render(
+    return html.render(
+        "complexity.html.j2",
         cost=cost,
         facts=[
             (text.amount(cost["parameters"]), "parameters"),
@@ -43,17 +31,9 @@ def complexity_page(cost: dict[str, Any]) -> str:
         amount=text.amount,
         ratio=complexity.ratio,
         sections=[(axis, SECTIONS[axis], group) for axis, group in drawn.items()],
-        downloads={figure.name: _download(tables.csv(figure.data)) for figure in flat},
-        # These are the project's own files and JSON without a single <, so they are not escaped.
-        figures_json=Markup(written),
-        style=Markup(assets["page.css"]),
-        plotly=Markup(assets["plotly-basic.min.js"]),
-        script=Markup(assets["page.js"]),
+        downloads={figure.name: html.download(figure.data) for figure in flat},
+        figures_json=html.figures_json(flat),
+        style=html.asset("page.css"),
+        plotly=html.asset("plotly-basic.min.js"),
+        script=html.asset("page.js"),
     )
-
-
-_ASSETS = ("page.css", "page.js", "plotly-basic.min.js")
-
-
-def _download(table: str) -> str:
-    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(table.encode()).decode()}"

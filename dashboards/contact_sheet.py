@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from dashboards import html
 from madv.errors import MadvError
 
 Array = npt.NDArray[np.float32]
@@ -155,15 +155,8 @@ def sheet(contact: Contact, drawn: list[Panel]) -> Image.Image:
 
 def page(contact: Contact, drawn: list[Panel]) -> str:
     """A page that opens from disk: each panel under its heading."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    folder = files("dashboards")
-    source = (folder / "templates" / "contact_sheet.html.j2").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(source)
-    style = Markup((folder / "assets" / "page.css").read_text(encoding="utf-8"))
     pictures = [(panel, base64.b64encode(_png(panel.image)).decode()) for panel in drawn]
-    return template.render(contact=contact, panels=pictures, style=style)
+    return html.render("contact_sheet.html.j2", contact=contact, panels=pictures, style=html.asset("page.css"))
 
 
 def _png(image: Image.Image) -> bytes:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dashboards import drawing, drawing_cells, figures, page_tables, statistics, tables, text
+from dashboards import drawing, drawing_cells, figures, html, page_tables, statistics, tables, text
 from dashboards.analysis import Analysis
 from dashboards.drawing import Figure
 from dashboards.outcomes import Failure
 
 if TYPE_CHECKING:
     import pandas as pd
-    from jinja2 import Template
 
 FIRST_MATRICES = 12
 """Confusion matrices shown before the reader opens the rest."""
@@ -50,17 +45,16 @@ def page(analysis: Analysis, table: pd.DataFrame) -> str:
         analysis: of the study.
         table: tables.ablation_table of it, offered for download.
     """
-    from markupsafe import Markup
-
     study = analysis.study
     drawn = draw(analysis)
     flat = [figure for group in drawn.values() for figure in group]
     confusion = figures.confusions(analysis)
-    downloads = {figure.name: _download(figure.data) for figure in flat}
-    downloads |= {"ablation": _download(table), "confusion": _download(confusion)}
+    downloads = {figure.name: html.download(figure.data) for figure in flat}
+    downloads |= {"ablation": html.download(table), "confusion": html.download(confusion)}
     names = {variant.name: place for place, variant in enumerate(study.variants)}
     comparisons = sum(1 for result in analysis.results if result.comparison and result.comparison.p is not None)
-    return _template().render(
+    return html.render(
+        "page.html.j2",
         study=study,
         analysis=analysis,
         headline=tables.headline(analysis),
@@ -90,11 +84,10 @@ def page(analysis: Analysis, table: pd.DataFrame) -> str:
         level=page_tables.confidence(analysis),
         comparisons=text.count(comparisons, "comparison"),
         downloads=downloads,
-        # These four are the project's own files and JSON without a single <, so they are not escaped.
-        figures_json=Markup(_json(flat)),
-        style=Markup(_asset("page.css")),
-        script=Markup(_asset("page.js")),
-        plotly=Markup(_asset("plotly-basic.min.js")),
+        figures_json=html.figures_json(flat),
+        style=html.asset("page.css"),
+        script=html.asset("page.js"),
+        plotly=html.asset("plotly-basic.min.js"),
     )
 
 
@@ -151,28 +144,3 @@ def _failures(analysis: Analysis) -> list[tuple[str, list[Failure]]]:
 
 def _factors(analysis: Analysis) -> list[str]:
     return list(dict.fromkeys(factor for variant in analysis.study.variants for factor in variant.levels))
-
-
-def _json(drawn: list[Figure]) -> str:
-    """The figures for the script: JSON in which no sign can end a script element."""
-    records = [{"name": figure.name, "traces": figure.traces, "layout": figure.layout} for figure in drawn]
-    written = json.dumps(records, allow_nan=False, separators=(",", ":"))
-    return written.replace("<", "\\u003c")
-
-
-def _download(data: pd.DataFrame) -> str:
-    content = base64.b64encode(tables.csv(data).encode(errors="backslashreplace")).decode()
-    return f"data:text/csv;charset=utf-8;base64,{content}"
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("dashboards") / "assets" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    source = (files("dashboards") / "templates" / "page.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(source)

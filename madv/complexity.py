@@ -14,15 +14,11 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from madv.config import Config
 from madv.counting import count_macs, peak_allocation
-from madv.errors import ConfigError, Problem
+from madv.errors import ConfigError
+from madv.fits import Shapes, shape_misfits
 from madv.methods.build import build_method
-from madv.methods.table import misfits as method_misfits
-from madv.model.checks import contradictions
 from madv.model.encoder import Encoder
 from madv.model.network import MADVNet, initialise
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Of one clip by stream: texture (C, T, H, W), depth (1, T, H, W), au (n_au, T)."""
 
 WARM_UP = 2
 """Runs before those that are timed."""
@@ -87,7 +83,7 @@ def measure(
     Raises:
         ConfigError: the network cannot take such clips.
     """
-    problems = misfits(config, shapes)
+    problems = shape_misfits(config, shapes)
     if problems:
         raise ConfigError(problems)
     streams = config.model.streams.active() if config.method.name == "madv_net" else ("texture",)
@@ -140,19 +136,6 @@ def measure_module(module: nn.Module, *inputs: Any, runs: int = 10, device: str 
         device=torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
         threads=None if place.type == "cuda" else torch.get_num_threads(),
     )
-
-
-def misfits(config: Config, shapes: Shapes) -> list[Problem]:
-    """Why the configured network cannot take clips of these shapes, with what would do."""
-    if config.method.name != "madv_net":
-        return method_misfits(config.method, shapes)
-    has = " and ".join(shapes) or "none"
-    problems = [
-        Problem(place=f"model.streams.{name}", message=f"the clips have no {name} stream, only {has}: set it to false")
-        for name in config.model.streams.active()
-        if name not in shapes
-    ]
-    return problems or contradictions(config.model, shapes)
 
 
 def paper_macs(tokens: int, width: int, hidden: int, blocks: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from madv.config import Config
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from madv.config_data import DatasetConfig
     from madv.data.cache import DatasetFacts
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of one clip by stream: texture (C, T, H, W), depth (1, T, H, W), au (n_au, T)."""
 Describe = Callable[["DatasetConfig"], "DatasetFacts"]
 """Settings of a data set to what there is to know of it: madv.data.cache.describe with its folder."""
 
@@ -29,10 +31,24 @@ def misfits(config: Config, describe: Describe) -> list[Problem]:
     from madv.data.cache import check_streams
 
     facts = describe(config.dataset)
-    if config.method.name != "madv_net":
-        return method_misfits(config.method, facts.streams)
-    problems = check_streams(facts, config.model.streams) or contradictions(config.model, facts.streams)
-    if not problems and config.pretrain.active():
+    ours = config.method.name == "madv_net"
+    # The data set's own words first: it knows which setting of its own would bring a stream in.
+    problems = check_streams(facts, config.model.streams) if ours else []
+    problems = problems or shape_misfits(config, facts.streams)
+    if ours and not problems and config.pretrain.active():
         source = config.pretrain.dataset
         problems = check_pretraining(config, facts.streams, None if source is None else describe(source).streams)
     return problems
+
+
+def shape_misfits(config: Config, shapes: Shapes) -> list[Problem]:
+    """Why the configured network cannot take clips of these shapes, with what would do."""
+    if config.method.name != "madv_net":
+        return method_misfits(config.method, shapes)
+    has = " and ".join(shapes) or "none"
+    problems = [
+        Problem(place=f"model.streams.{name}", message=f"the clips have no {name} stream, only {has}: set it to false")
+        for name in config.model.streams.active()
+        if name not in shapes
+    ]
+    return problems or contradictions(config.model, shapes)

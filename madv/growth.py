@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from madv.complexity import Complexity, Shapes, measure, misfits
+from madv.complexity import Complexity, measure
 from madv.config import Config
+from madv.fits import Shapes, shape_misfits
 
 RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5)
 """How frames, or height and width, are stretched."""
@@ -56,7 +57,7 @@ def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -
         for ratio in RATIOS:
             stretched = {name: _stretched(shape, varied, ratio) for name, shape in shapes.items()}
             key = tuple(stretched.values())
-            if key in drawn or min(map(min, key)) < 1 or misfits(config, stretched):
+            if key in drawn or min(map(min, key)) < 1 or shape_misfits(config, stretched):
                 continue
             if key not in known:
                 known[key] = measure(config, stretched, num_classes, runs=runs)

@@ -40,12 +40,12 @@ class Prepared:
     weights: WeightStore
     cache_root: Path
 
-    @property
-    def pretraining(self) -> list[PlannedCell]:
-        """Pre-trainings that are still to do."""
-        from orchestration.runner import pending_cells, pending_pretraining
+    def pretraining(self, states: Mapping[str, State]) -> list[PlannedCell]:
+        """Pre-trainings that are still to do, the cells being in these states."""
+        from orchestration.runner import pending_pretraining
 
-        return pending_pretraining(self.plan, pending_cells(self.plan, self.store), self.weights)
+        pending = [cell for cell in self.plan.cells if cell.key not in states]
+        return pending_pretraining(self.plan, pending, self.weights)
 
 
 def cache_folder(storage_path: str = "store") -> Path:
@@ -86,10 +86,10 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
         for key in [key for key, state in states.items() if state == "failed"]:
             store.clear_failed(key)
             del states[key]
-        for cell in plan.pretraining:
-            if prepared.weights.states([cell.key]).get(cell.key) == "failed":
-                prepared.weights.clear_failed(cell.key)
-    first = prepared.pretraining
+        started = prepared.weights.states([cell.key for cell in plan.pretraining]) if plan.pretraining else {}
+        for key in [key for key, state in started.items() if state == "failed"]:
+            prepared.weights.clear_failed(key)
+    first = prepared.pretraining(states)
     _print_plan(plan, states, len(first), console)
     tracker = Tracker(plan, store)
     progress = SweepProgress(len(plan.cells) + len(first), len(states), console)
@@ -140,7 +140,7 @@ def show_plan(file: Path, overrides: Sequence[str]) -> int:
     prepared = prepare(file, overrides)
     plan = prepared.plan
     states = prepared.store.states([cell.key for cell in plan.cells])
-    _print_plan(plan, states, len(prepared.pretraining), console)
+    _print_plan(plan, states, len(prepared.pretraining(states)), console)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("variant", "cells", "done", "failed", "overrides"):
         table.add_column(name, justify="left" if name in ("variant", "overrides") else "right", overflow="fold")

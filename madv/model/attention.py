@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn import functional
 
 from madv.config_model import ProjectionConfig
+from madv.model.grids import Grid
 from madv.model.projection import LINEAR, make_projection
 
-Grid = tuple[int, int, int]
 Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 Attend = Callable[[Heads, Grid, torch.Tensor | None], torch.Tensor]
 

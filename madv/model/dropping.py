@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 from madv.config_model import DroppingConfig
-from madv.model.attention import Attended, Grid, class_attention
+from madv.model.attention import Attended, class_attention
+from madv.model.grids import Grid
 
 
 class Tokens(NamedTuple):

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from madv.config_model import AttentionKind, ModelConfig, ProjectionConfig
-from madv.model.attention import ATTENTION, Attended, Grid
+from madv.model.attention import ATTENTION, Attended
 from madv.model.dropping import TokenDropping, Tokens
+from madv.model.grids import Grid
 from madv.model.projection import LINEAR
 
 

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from madv.complexity import linear_macs, measure, measure_module, misfits, paper_macs
+from madv.complexity import linear_macs, measure, measure_module, paper_macs
 from madv.compose import compose
 from madv.counting import count_macs, peak_allocation, rolled_up
 from madv.errors import ConfigError
+from madv.fits import shape_misfits
 from madv.growth import growth
 
 SHAPES = {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (14, 8)}
@@ -138,7 +139,7 @@ def test_clips_that_do_not_fit_are_refused() -> None:
         ConfigError, match=r"model\.streams\.depth: the clips have no depth stream, only texture and au"
     ):
         measure(config, {name: SHAPES[name] for name in ("texture", "au")}, 3)
-    assert misfits(config, SHAPES | {"texture": (3, 8, 4, 4)})
+    assert shape_misfits(config, SHAPES | {"texture": (3, 8, 4, 4)})
 
 
 def test_growth_follows_the_clip() -> None:

@@ -233,7 +233,11 @@ PUBLISHED = {
 
 def test_every_preset_is_checked_here():
     rendered = {name for name in presets("dataset") if compose([f"dataset={name}"]).dataset.kind == "synthetic"}
-    assert rendered == set(PUBLISHED)
+    assert rendered == {*PUBLISHED, "tiny"}
+
+
+def test_the_default_goes_by_the_name_tiny_too():
+    assert compose(["dataset=tiny"]) == compose(["dataset=synthetic"])
 
 
 @pytest.mark.parametrize("preset", PUBLISHED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from madv.data.annotations.record import Annotated, Annotations, Findings, units_text
+from madv.data.annotations.record import Annotated, Annotations, Findings
 from madv.data.annotations.sheets import Sheet
 from madv.data.annotations.tables import Row, Table, find_table
 
@@ -58,21 +58,7 @@ def _clip(row: Row, findings: Findings) -> Annotated | None:
         what = f"{offset} before the apex {apex} is a known error: {_KNOWN_OFFSETS[offset]} is read"
         findings.corrected(row, name, "wrong offset", what)
         offset = _KNOWN_OFFSETS[offset]
-    onset, apex, offset = findings.times(row, name, onset, apex, offset, FPS)
-    units, notes = units_text(row["actionunits"])
-    return Annotated(
-        row=row.number,
-        sample_id=name,
-        subject=folder,
-        emotion=findings.emotion(row, "estimatedemotion", name, EMOTIONS),
-        folder=name,
-        onset=onset,
-        apex=apex,
-        offset=offset,
-        action_units=units,
-        fps=FPS,
-        notes=notes,
-    )
+    return findings.coded(row, name, folder, EMOTIONS, (onset, apex, offset), FPS)
 
 
 def _release(clips: Sequence[Annotated]) -> str | None:

@@ -138,6 +138,36 @@ class Findings:
             self.wrong(row, f"onset {onset}, apex {apex}, offset {offset} are not in order")
         return onset, apex, offset
 
+    def coded(
+        self,
+        row: Row,
+        sample_id: str,
+        subject: str,
+        emotions: Sequence[str],
+        times: tuple[int | None, int | None, int | None],
+        fps: float,
+    ) -> Annotated:
+        """The clip of a row with the columns that CASME-II and SAMM share; its folder is its sample id.
+
+        Args:
+            times: onset, apex and offset as annotated, known errors mended.
+        """
+        onset, apex, offset = self.times(row, sample_id, *times, fps)
+        units, notes = units_text(row["actionunits"])
+        return Annotated(
+            row=row.number,
+            sample_id=sample_id,
+            subject=subject,
+            emotion=self.emotion(row, "estimatedemotion", sample_id, emotions),
+            folder=sample_id,
+            onset=onset,
+            apex=apex,
+            offset=offset,
+            action_units=units,
+            fps=fps,
+            notes=notes,
+        )
+
     def name(self, row: Row, column: str, pattern: str, example: str) -> re.Match[str] | None:
         """A name that becomes part of a path: only what the pattern allows."""
         match = re.fullmatch(pattern, row.text(column), re.IGNORECASE)

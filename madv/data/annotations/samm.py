@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from madv.data.annotations.record import Annotated, Annotations, Findings, present, units_text
+from madv.data.annotations.record import Annotated, Annotations, Findings, present
 from madv.data.annotations.sheets import Sheet
 from madv.data.annotations.tables import Row, Table, find_table
 
@@ -46,18 +47,5 @@ def _clip(row: Row, findings: Findings) -> Annotated | None:
     if apex is not None and (known := _KNOWN_APEXES.get((film, apex))) is not None:
         findings.corrected(row, name, "wrong apex", f"{apex} is a known error: {known} is read")
         apex = known
-    onset, apex, offset = findings.times(row, name, onset, apex, offset, FPS)
-    units, notes = units_text(row["actionunits"])
-    return Annotated(
-        row=row.number,
-        sample_id=name,
-        subject=folder,
-        emotion=findings.emotion(row, "estimatedemotion", name, EMOTIONS),
-        folder=name,
-        onset=onset,
-        apex=apex,
-        offset=offset,
-        action_units=units,
-        fps=FPS,
-        notes=present((*notes, row.text("notes"))),
-    )
+    coded = findings.coded(row, name, folder, EMOTIONS, (onset, apex, offset), FPS)
+    return dataclasses.replace(coded, notes=present((*coded.notes, row.text("notes"))))

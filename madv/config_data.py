@@ -41,6 +41,13 @@ class SyntheticConfig:
     """Frames of a clip, onset to offset; an expression needs room to rise and fall."""
     size: Annotated[int, Field(ge=16)] = 32
     """Height and width, pixels."""
+    sampling: Literal["uniform", "onset_offset", "onset_apex"] = "uniform"
+    """Which part of the recording: all of it, a little more than the expression; the expression; its rise."""
+    depth: Literal["rendered", "per_frame", "luminance", "zero", "shuffled"] = "rendered"
+    """per_frame: each frame fitted to the onset frame, as estimates of single frames have to be; luminance, zero and
+    shuffled (another clip's) are controls."""
+    au: Literal["coded", "flow"] = "coded"
+    """As a coder rates the face, or pseudo action units from the movement of the texture."""
     signal: Signal = Signal()
     """Which streams carry the label."""
     amplitude: NonNegative = 1.0

@@ -128,13 +128,14 @@ def mlflow_command(uri: str) -> str:
 
 
 def _ceilings(plan: Plan) -> dict[str, float] | None:
-    """Best score that the data allow each variant, where the data set knows it."""
+    """Best score that the data allow each variant, where the reference's data set knows it."""
     known: Mapping[str, float] = plan.facts.facts.get("ceilings", {})
     streams = {
         variant.name: "texture"
         if variant.config.method.name != "madv_net"
         else "+".join(variant.config.model.streams.active())
         for variant in plan.variants
+        if variant.config.dataset == plan.variants[0].config.dataset
     }
     ceilings = {name: known[joined] for name, joined in streams.items() if joined in known}
     return ceilings or None

@@ -7,6 +7,7 @@ same subject stays expressionless, so that what each stream can reach is known (
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ import numpy.typing as npt
 
 from madv.config_data import SyntheticConfig
 from madv.config_model import STREAMS
-from madv.data.action_units import AU_NAMES, CLASSES, EMOTIONS
+from madv.data.action_units import CLASSES, EMOTIONS
 from madv.data.content import fingerprint
 from madv.data.face import make_face
 from madv.data.quotas import IntArray, apportion, interleave, share_out
 from madv.data.synthetic_clips import Times, render_clip
+from madv.data.synthetic_sources import lent, shown, substituted, unit_names
 
 if TYPE_CHECKING:
     from madv.data.clips import Clips
@@ -40,6 +42,7 @@ class Design:
     """Frames of the clip, from 0."""
     apex: IntArray
     offset: IntArray
+    """After the last frame where the clip ends at the apex."""
 
 
 def read(config: SyntheticConfig) -> Clips:
@@ -48,14 +51,15 @@ def read(config: SyntheticConfig) -> Clips:
 
     design = make_design(config)
     streams = _render(config, design)
-    targets = _au_targets(design)
+    names = unit_names(config)
+    targets = _au_targets(design, names)
     manifest = _manifest(design)
     return Clips(
         manifest=manifest,
         class_names=config.classes,
         streams=streams,
         au_targets=targets,
-        au_names=AU_NAMES,
+        au_names=names,
         fingerprint=fingerprint(manifest, config.classes, streams, targets),
         facts=_facts(config, design),
     )
@@ -77,18 +81,27 @@ def make_design(config: SyntheticConfig) -> Design:
     onset = rng.integers(0, slack, number, endpoint=True)
     offset = last - rng.integers(0, slack, number, endpoint=True)
     apex = onset + np.rint((offset - onset) * rng.uniform(0.4, 0.65, number)).astype(np.int64)
+    if config.sampling != "uniform":
+        end = offset if config.sampling == "onset_offset" else apex
+        apex, offset = (np.rint((time - onset) * last / (end - onset)).astype(np.int64) for time in (apex, offset))
+        onset = np.zeros_like(onset)
     return Design(subject=subject, label=label, emotion=emotion, carrier=carrier, onset=onset, apex=apex, offset=offset)
 
 
-def ceilings(shares: dict[str, float], num_classes: int) -> dict[str, float]:
+def ceilings(shares: dict[str, float], num_classes: int, shown: Mapping[str, set[str]]) -> dict[str, float]:
     """Best accuracy that each set of streams can reach, by names joined with "+": shares + (1 - shares) / C.
 
-    A clip that no stream of the set carries can only be guessed. With uneven classes this is the ceiling of UAR.
+    A clip whose carrier no stream of the set shows can only be guessed. With uneven classes this is the ceiling of UAR.
+
+    Args:
+        shares: of the clips, by carrier.
+        num_classes: C.
+        shown: by stream, the carriers whose label it can show.
     """
     best = {}
     for count in range(1, len(shares) + 1):
         for names in itertools.combinations(shares, count):
-            known = sum(shares[name] for name in names)
+            known = sum(shares[carrier] for carrier in set[str]().union(*(shown[name] for name in names)))
             best["+".join(names)] = known + (1 - known) / num_classes
     return best
 
@@ -103,7 +116,7 @@ def _facts(config: SyntheticConfig, design: Design) -> dict[str, Any]:
     planted = {name: float(share) for name, share in zip(STREAMS, shares, strict=True)}
     return {
         "shares": planted,
-        "ceilings": ceilings(planted, classes),
+        "ceilings": ceilings(planted, classes, shown(config)),
         "carriers": [STREAMS[index] for index in design.carrier],
     }
 
@@ -128,12 +141,12 @@ def _manifest(design: Design) -> Any:
     )
 
 
-def _au_targets(design: Design) -> Array:
+def _au_targets(design: Design, names: tuple[str, ...]) -> Array:
     """(N, n_au): the action units that the AU stream shows; none where another stream is the carrier."""
-    targets = np.zeros((len(design.label), len(AU_NAMES)), dtype=np.float32)
+    targets = np.zeros((len(design.label), len(names)), dtype=np.float32)
     for row in np.flatnonzero(design.carrier == STREAMS.index("au")):
         for display in EMOTIONS[design.emotion[row]]:
-            targets[row, AU_NAMES.index(display.action_unit)] = 1
+            targets[row, names.index(display.action_unit)] = 1
     return targets
 
 
@@ -144,7 +157,7 @@ def _render(config: SyntheticConfig, design: Design) -> dict[str, npt.NDArray[An
     streams = {
         "texture": np.empty((number, 3, frames, size, size), dtype=np.float16),
         "depth": np.empty((number, 1, frames, size, size), dtype=np.float16),
-        "au": np.empty((number, len(AU_NAMES), frames), dtype=np.float16),
+        "au": np.empty((number, len(unit_names(config)), frames), dtype=np.float16),
     }
     for row in range(number):
         clip = render_clip(
@@ -155,9 +168,9 @@ def _render(config: SyntheticConfig, design: Design) -> dict[str, npt.NDArray[An
             STREAMS[design.carrier[row]],
             Times(int(design.onset[row]), int(design.apex[row]), int(design.offset[row])),
         )
-        for name, values in clip.items():
+        for name, values in substituted(config, clip).items():
             streams[name][row] = values
-    return streams
+    return streams | {"depth": lent(config, streams["depth"])}
 
 
 def _rng(config: SyntheticConfig, use: int, index: int = 0) -> np.random.Generator:

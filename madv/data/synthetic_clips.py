@@ -49,7 +49,8 @@ def render_clip(
 ) -> dict[str, Array]:
     """Texture (3, T, H, W), depth (1, T, H, W) and action units (n_au, T) of one clip.
 
-    The streams share head drift and light; each has its own sensor noise.
+    The streams share head drift and light; each has its own sensor noise. The times are in frames of the clip; the
+    expression may go on after its last.
     """
     scene = make_scene(config.frames, config.noise, rng)
     strength = config.amplitude * rng.uniform(0.8, 1.2, len(displays))

@@ -13,12 +13,15 @@ from madv.syntax import syntax
 
 SOURCES = (
     "action_units.py",
+    "au_flow.py",
     "content.py",
+    "depth.py",
     "face.py",
     "quotas.py",
     "render.py",
     "synthetic.py",
     "synthetic_clips.py",
+    "synthetic_sources.py",
 )
 """What makes the clips: a cache is not used after one of these has changed."""
 

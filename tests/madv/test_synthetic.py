@@ -35,6 +35,15 @@ def several():
     return [synthetic.read(SyntheticConfig(seed=seed)) for seed in SEEDS]
 
 
+CLEAR = SyntheticConfig(amplitude=2, noise=0.5, clips_per_class=(60, 60, 60))
+"""Expressions that a linear probe reads from estimates too."""
+
+
+@pytest.fixture(scope="module")
+def clear():
+    return synthetic.read(CLEAR)
+
+
 def _carriers(clips):
     return np.array(clips.facts["carriers"])
 
@@ -94,7 +103,8 @@ def test_tiny_is_balanced(tiny):
 
 
 def test_ceilings_by_hand():
-    ceilings = synthetic.ceilings({"texture": 0.45, "depth": 0.20, "au": 0.35}, 3)
+    each_its_own = {name: {name} for name in STREAMS}
+    ceilings = synthetic.ceilings({"texture": 0.45, "depth": 0.20, "au": 0.35}, 3, each_its_own)
     assert ceilings == pytest.approx(
         {
             "texture": 0.45 + 0.55 / 3,
@@ -106,6 +116,47 @@ def test_ceilings_by_hand():
             "texture+depth+au": 1,
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "stream", "carries"),
+    [
+        ({"depth": "per_frame"}, "depth", "depth"),
+        ({"depth": "luminance"}, "depth", "texture"),
+        ({"depth": "zero"}, "depth", None),
+        ({"depth": "shuffled"}, "depth", None),
+        ({"au": "flow"}, "au", "texture"),
+    ],
+)
+def test_a_source_tells_what_it_is_made_from_and_leaves_the_other_streams_alone(clear, source, stream, carries):
+    clips = synthetic.read(dataclasses.replace(CLEAR, **source))
+    for name in {*STREAMS} - {stream}:
+        assert (clips.streams[name] == clear.streams[name]).all()
+    assert clips.au_targets.shape[1] == clips.streams["au"].shape[1] == len(clips.au_names)
+    right = _predict(_change(clips, stream), clips) == clips.labels
+    for carrier in STREAMS:
+        share, clips_of = right[_carriers(clips) == carrier].mean(), (_carriers(clips) == carrier).sum()
+        chance = abs(share - 1 / 3) < 3 * np.sqrt(2 / 9 / clips_of)
+        assert share > 0.6 if carrier == carries else chance, (carrier, share)
+    known = (_carriers(clips) == carries).mean()
+    assert clips.facts["ceilings"][stream] == pytest.approx(known + (1 - known) / 3)
+
+
+def test_sampling_stretches_the_times_over_the_clip():
+    # Onset 0, apex 4 and offset 7 of 8 frames; from onset to apex, 7 frames of time become 4.
+    uniform, whole, rise = (
+        synthetic.make_design(SyntheticConfig(sampling=name)) for name in ("uniform", "onset_offset", "onset_apex")
+    )
+    last = SyntheticConfig().frames - 1
+    assert set(whole.onset) == set(rise.onset) == {0}
+    assert set(whole.offset) == set(rise.apex) == {last}
+    length, rising = uniform.offset - uniform.onset, uniform.apex - uniform.onset
+    assert (whole.apex == np.rint(rising * last / length)).all()
+    assert (rise.offset == np.rint(length * last / rising)).all()
+    clips = synthetic.read(SyntheticConfig(sampling="onset_apex", noise=0, signal=Signal(texture=0, depth=0, au=1)))
+    intensities = clips.streams["au"].astype(float).max(1)  # (N, T) of the strongest unit: it only rises
+    assert (np.diff(intensities, axis=1) >= 0).all()
+    assert (intensities[:, -1] > 0).all()
 
 
 def test_the_facts_hold_the_ceilings_of_the_planted_shares(tiny):

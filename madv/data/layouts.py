@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -61,6 +61,20 @@ def unreadable(root: Path) -> Iterator[Problem]:
 def leaves(root: Path, path: Path) -> bool:
     """Whether a path below the root leads out of it, by a link or by `..`."""
     return not path.resolve().is_relative_to(root.resolve())
+
+
+def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
+    """Stop at paths below the root that lead out of it.
+
+    Raises:
+        DataError: with all of them.
+    """
+    outside = [path for path in paths if leaves(root, path)]
+    if outside:
+        way = "copy there what it leads to, or name a folder that holds both"
+        raise DataError(
+            [Problem(place=str(path), message=f"leads out of {root}, to {path.resolve()}; {way}") for path in outside]
+        )
 
 
 def no_folder(path: Path) -> str:

@@ -19,6 +19,7 @@ from madv.data.au_flow import NAMES as FLOW_NAMES
 from madv.data.depth import DEFAULT_MODEL, MODEL_FILES, derangement, is_model
 from madv.data.facs import parse
 from madv.data.frames import MAPS, Recording, index
+from madv.data.layouts import refuse_outside
 from madv.data.manifest import Manifest, read_manifest
 from madv.data.prepare_clip import ClipJob, Recipe, located
 from madv.data.sampling import Times, sample
@@ -119,17 +120,15 @@ def _job(
 ) -> ClipJob:
     place = manifest.places[clip.sample_id]
     try:
-        recording = index(manifest.roots[clip.dataset] / clip.frames)
-        depth = _depth_maps(config, clip)
-        units = None
-        if config.au.source in ("openface", "pyfeat"):
-            units = au_files.find(_folder(config.au.path, "dataset.au.path"), clip.sample_id, clip.frames)
-    except DataError as error:
-        raise DataError([located(problem, clip.sample_id, place) for problem in error.problems]) from None
-    try:
+        recording, depth, units = _found(config, manifest.roots[clip.dataset], clip)
         sampling = sample(Times(*map(_number, (clip.onset, clip.apex, clip.offset))), recording.numbers, config.clip)
         if depth is not None and (missing := [number for number in sampling.numbers if number not in depth.files]):
             raise ValueError(f"{depth.path} has no depth of frames {missing[:5]}; make it, or set dataset.depth.source")
+        _refuse_links(manifest.roots[clip.dataset], recording, sampling.numbers)
+        if depth is not None:
+            _refuse_links(_folder(config.depth.path, "dataset.depth.path"), depth, sampling.numbers)
+    except DataError as error:
+        raise DataError([located(problem, clip.sample_id, place) for problem in error.problems]) from None
     except ValueError as error:
         raise DataError([Problem(place=place, message=f"clip {clip.sample_id} in {recording.path}: {error}")]) from None
     used = [*_files(recording, sampling.numbers), *(_files(depth, sampling.numbers) if depth else [])]
@@ -147,6 +146,28 @@ def _job(
         depth_row=depth_row,
         key=digest(settings, stats, sampling.positions.tolist(), sampling.numbers, names),
     )
+
+
+def _found(config: RecordedConfig, root: Path, clip: Any) -> tuple[Recording, Recording | None, Path | None]:
+    """Where a clip's frames, depth maps and estimated action units are; none of them outside its folder."""
+    frames = root / clip.frames
+    refuse_outside(root, [frames])
+    depth = units = None
+    source = config.depth.source
+    if source == "folder" or (source == "shuffled" and not is_model(config.depth.path)):
+        folder = _folder(config.depth.path, "dataset.depth.path")
+        refuse_outside(folder, [folder / clip.frames])
+        depth = index(folder / clip.frames, MAPS)
+    if config.au.source in ("openface", "pyfeat"):
+        folder = _folder(config.au.path, "dataset.au.path")
+        units = au_files.find(folder, clip.sample_id, clip.frames)
+        refuse_outside(folder, [units])
+    return index(frames), depth, units
+
+
+def _refuse_links(root: Path, recording: Recording, numbers: Iterable[int]) -> None:
+    """Stop at files that are links to outside the root; their folder is within it."""
+    refuse_outside(root, map(Path, filter(os.path.islink, _files(recording, numbers))))
 
 
 def _settings(config: RecordedConfig) -> dict[str, Any]:
@@ -179,13 +200,6 @@ def _model(config: RecordedConfig) -> str | None:
     if source == "depth_anything" or (source == "shuffled" and is_model(path)):
         return path or DEFAULT_MODEL
     return None
-
-
-def _depth_maps(config: RecordedConfig, clip: Any) -> Recording | None:
-    source = config.depth.source
-    if source != "folder" and (source != "shuffled" or is_model(config.depth.path)):
-        return None
-    return index(_folder(config.depth.path, "dataset.depth.path") / clip.frames, MAPS)
 
 
 def _folder(path: str | None, setting: str) -> Path:

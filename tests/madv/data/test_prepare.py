@@ -163,6 +163,33 @@ def test_several_problems_at_once_each_with_file_and_row(home, root):
     assert not root.exists()
 
 
+def test_paths_and_links_that_lead_out_are_refused(home, root, tmp_path):
+    frames, table = home / "frames", home / "table.csv"
+    (frames / "c1").rename(tmp_path / "c1")
+    (frames / "c1").symlink_to(tmp_path / "c1")
+    for number in (98, 100):
+        (frames / "c2" / f"img{number}.png").unlink()
+        (frames / "c2" / f"img{number}.png").symlink_to("/etc/passwd")
+    (frames / "c3" / "img99.png").unlink()
+    (frames / "c3" / "img99.png").symlink_to(frames / "c3" / "img98.png")  # a link within is the user's own choice
+    way = "copy there what it leads to, or name a folder that holds both"
+    assert problems(cache.load, config(home), root) == [
+        f"{frames}/c1: leads out of {home}, to {tmp_path}/c1; {way} (clip c1, {table}, row 3)",
+        f"{frames}/c2/img98.png: leads out of {home}, to /etc/passwd; {way} (clip c2, {table}, row 4)",
+        f"{frames}/c2/img100.png: leads out of {home}, to /etc/passwd; {way} (clip c2, {table}, row 4)",
+    ]
+    assert not root.exists()
+    (tmp_path / "depth/frames").mkdir(parents=True)
+    (tmp_path / "depth/frames/c0").symlink_to(frames / "c0")
+    found = problems(cache.load, config(home, depth=DepthConfig(source="folder", path=str(tmp_path / "depth"))), root)
+    assert found[0].startswith(f"{tmp_path}/depth/frames/c0: leads out of {tmp_path}/depth, to {frames}/c0; ")
+    table.write_text(table.read_text().replace("c0,s0", "../c0,s0"))
+    (tmp_path / "units").mkdir()
+    (tmp_path / "c0.csv").touch()
+    found = problems(cache.load, config(home, au=AuConfig(source="openface", path=str(tmp_path / "units"))), root)
+    assert f"leads out of {tmp_path}/units, to {tmp_path}/c0.csv" in found[0]
+
+
 def test_missing_frames_are_blended_on_demand_and_noted(home, root):
     (home / "frames" / "c0" / "img100.png").unlink()
     clips = cache.load(config(home, clip=ClipConfig(frames=5, size=16, missing="blend")), root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards import text
@@ -27,7 +27,7 @@ SCALE = {"macs": 1e-9, "latency_s": 1e3}
 """From MACs to GMACs, from seconds to milliseconds."""
 
 
-def growth_curves(points: Sequence[dict[str, Any]], axis: str, quantity: str) -> pd.DataFrame:
+def growth_curves(points: Sequence[Mapping[str, Any]], axis: str, quantity: str) -> pd.DataFrame:
     """One quantity along one axis: x, line (a key of LINES), value (GMACs or ms); no rows where there is no curve.
 
     Args:
@@ -88,7 +88,7 @@ def draw_growth(rows: pd.DataFrame, axis: str, quantity: str) -> Figure:
     )
 
 
-def figures(points: Sequence[dict[str, Any]]) -> dict[str, list[Figure]]:
+def figures(points: Sequence[Mapping[str, Any]]) -> dict[str, list[Figure]]:
     """By axis, the figures that there are points for."""
     drawn = {}
     for axis in AXES:
@@ -102,10 +102,10 @@ def ratio(measured: int, formula: int) -> str:
     return f"{measured / formula:.2f}" if formula else text.NOTHING
 
 
-def _value(point: dict[str, Any], line: str, base: dict[str, Any] | None) -> float | None:
+def _value(point: Mapping[str, Any], line: str, base: Mapping[str, Any] | None) -> float | None:
     """A point's value of a line; seconds of the formula are its growth over the configured clip's."""
     if line != "latency_paper":
         return or_none(point[line])
-    if base is None or not base["paper"]:
+    if base is None or not base["paper"] or base["latency_s"] is None:
         return None
     return float(base["latency_s"] * point["paper"] / base["paper"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dashboards import drawing, drawing_cells, figures, html, page_tables, statistics, tables, text
+from dashboards import complexity, drawing, drawing_cells, figures, html, page_tables, statistics, tables, text
 from dashboards.analysis import Analysis
 from dashboards.drawing import Figure
 from dashboards.outcomes import Failure
@@ -24,17 +24,19 @@ SECTIONS = {
     "learning": "Learning curves",
     "subjects": "Subjects",
     "cost": "Cost",
+    "growth": "Growth of the reference's cost",
     "ran": "What was run",
     "reading": "How to read it",
     "rerun": "How to run it again",
 }
-DRAWN = ("scores", "differences", "learning", "subjects", "cost")
+DRAWN = ("scores", "differences", "learning", "subjects", "cost", "growth")
 MISSING = {
     "scores": "No variant has a score yet.",
     "differences": "There is nothing to compare: no reference, or no cells in common with it.",
     "learning": "The cells hold no training history.",
     "subjects": "No subject has been scored.",
     "cost": "No cell is done, so no cost is known.",
+    "growth": "The reference's clips cannot be stretched or shrunk.",
 }
 
 
@@ -58,6 +60,7 @@ def page(analysis: Analysis, table: pd.DataFrame) -> str:
         study=study,
         analysis=analysis,
         headline=tables.headline(analysis),
+        optimistic=text.OPTIMISTIC,
         design=f"{study.design.replace('_', ' ').capitalize()} ablation",
         facts=_facts(analysis),
         progress=_progress(analysis),
@@ -93,7 +96,8 @@ def page(analysis: Analysis, table: pd.DataFrame) -> str:
 
 def draw(analysis: Analysis) -> dict[str, list[Figure]]:
     """The figures of each section; a section without data has none."""
-    metric, level = analysis.study.metric, page_tables.confidence(analysis)
+    study, level = analysis.study, page_tables.confidence(analysis)
+    metric = study.metric
     scored = figures.scores(analysis)
     compared = figures.differences(analysis)
     reference = analysis.reference.variant.name if analysis.reference else None
@@ -107,6 +111,7 @@ def draw(analysis: Analysis) -> dict[str, list[Figure]]:
         "cost": [
             drawing.draw_cost(costs, cost, metric) for cost in ("seconds", "parameters") if costs[cost].notna().any()
         ],
+        "growth": [figure for group in complexity.figures(study.growth).values() for figure in group],
     }
 
 
@@ -122,12 +127,12 @@ def _facts(analysis: Analysis) -> list[tuple[str, str]]:
     plural = {"class": "classes"}
     return [
         (f"{number:,}", noun if number == 1 else plural.get(noun, f"{noun}s")) for noun, number in counted.items()
-    ] + [(f"{int(analysis.outcomes.done.sum()):,}", f"of {analysis.outcomes.planned:,} cells done")]
+    ] + [(f"{int(analysis.outcomes.trained.sum()):,}", f"of {analysis.outcomes.planned:,} cells done")]
 
 
 def _progress(analysis: Analysis) -> str:
     outcomes = analysis.outcomes
-    done, failed = int(outcomes.done.sum()), int(outcomes.failed.sum())
+    done, failed = int(outcomes.trained.sum()), int(outcomes.failed.sum())
     return (
         f"{done:,} of {text.count(outcomes.planned, 'cell')} done, {failed:,} failed, "
         f"{outcomes.planned - done - failed:,} not run. Each variant is scored on the seeds and subjects that it has "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestration.cells import Cell
@@ -20,6 +20,14 @@ class StudyVariant:
     overrides: tuple[str, ...] = ()
     """Hydra overrides that make this variant."""
     is_reference: bool = False
+    random_folds: bool = False
+    """Clips were split at random: a cell's subject names its fold, whose clips are several subjects'."""
+    method: str = ""
+    """The network by the name that the paper's tables have for it, e.g. "3D ResNet-18"."""
+    macs: int | None = None
+    """Multiply-accumulates of a clip; None if they were not counted."""
+    memory: int | None = None
+    """Bytes that the network holds while it predicts one clip; None if that was not measured."""
     remarks: tuple[str, ...] = ()
     """What a reader must know of it before its score, such as an oracle among its inputs."""
 
@@ -44,8 +52,14 @@ class Study:
     subjects: tuple[str, ...]
     sample_labels: Mapping[str, tuple[int, str]]
     """sample_id -> (class index, subject): what every cell's predictions are checked against."""
+    optimistic: bool = False
+    """Scored subjects took part in training or in its choices; the report says so in red."""
+    dataset: str = ""
+    """Name of the data set's preset, e.g. casme2."""
     ceilings: Mapping[str, float] | None = None
     """Best score that the data allow a variant, by name, where it is known (synthetic data)."""
+    growth: Sequence[Mapping[str, Any]] = ()
+    """How the reference's cost grows with its clips: growth points of madv/growth.py as plain values."""
     cells: Mapping[tuple[str, int, str], Cell]
     """(variant name, seed, subject) -> cell; one that is not there has not been run."""
     provenance: Mapping[str, str] = field(default_factory=dict)

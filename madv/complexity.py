@@ -67,6 +67,14 @@ class Complexity:
     """One for each encoder; none for the comparison methods, which Eq. 24 is not about."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Count:
+    """What a network computes for one clip."""
+
+    macs: int
+    formula: tuple[EncoderFormula, ...] = ()
+
+
 def measure(
     config: Config, shapes: Shapes, num_classes: int, batch: int = 1, *, runs: int = 10, device: str | None = None
 ) -> Complexity:
@@ -83,26 +91,18 @@ def measure(
     Raises:
         ConfigError: the network cannot take such clips.
     """
-    problems = shape_misfits(config, shapes)
-    if problems:
-        raise ConfigError(problems)
-    streams = config.model.streams.active() if config.method.name == "madv_net" else ("texture",)
-    random = torch.Generator().manual_seed(0)
-    clips = {name: torch.randn(batch, *shapes[name], generator=random) for name in streams}
-    if config.method.name != "madv_net":
-        channels, *size = shapes["texture"]
-        names = [f"class {index}" for index in range(num_classes)]
-        method = build_method(config.method, channels, (size[0], size[1], size[2]), names)
-        return measure_module(method, clips["texture"], runs=runs, device=device)
-    network = MADVNet(config.model, config.loss, dict(shapes), num_classes)
+    network, clips = _built(config, shapes, num_classes, batch)
     initialise(network, "complexity")
     measured = measure_module(network, clips, runs=runs, device=device)
-    formula = tuple(
-        _formula(name, part, config.model.mlp_ratio, measured.macs_by_module)
-        for name, part in network.named_modules()
-        if isinstance(part, Encoder)
-    )
-    return replace(measured, formula=formula)
+    return replace(measured, formula=_formulas(network, config, measured.macs_by_module))
+
+
+def count(config: Config, shapes: Shapes, num_classes: int) -> Count:
+    """MACs alone, from shapes: nothing is computed. Arguments and errors as of measure."""
+    with torch.device("meta"):
+        network, clips = _built(config, shapes, num_classes, 1)
+    macs = count_macs(network.eval(), clips)
+    return Count(macs=sum(macs.values()), formula=_formulas(network, config, macs))
 
 
 def measure_module(module: nn.Module, *inputs: Any, runs: int = 10, device: str | None = None) -> Complexity:
@@ -158,6 +158,28 @@ def median_seconds(run: Callable[[], object], runs: int, device: torch.device) -
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[WARM_UP:])
+
+
+def _built(config: Config, shapes: Shapes, num_classes: int, batch: int) -> tuple[nn.Module, Any]:
+    """The network and its input."""
+    problems = shape_misfits(config, shapes)
+    if problems:
+        raise ConfigError(problems)
+    if config.method.name != "madv_net":
+        channels, *size = shapes["texture"]
+        names = [f"class {index}" for index in range(num_classes)]
+        method = build_method(config.method, channels, (size[0], size[1], size[2]), names)
+        return method, torch.ones(batch, *shapes["texture"])
+    network = MADVNet(config.model, config.loss, dict(shapes), num_classes)
+    return network, {name: torch.ones(batch, *shapes[name]) for name in config.model.streams.active()}
+
+
+def _formulas(network: nn.Module, config: Config, macs: Mapping[str, int]) -> tuple[EncoderFormula, ...]:
+    return tuple(
+        _formula(name, part, config.model.mlp_ratio, macs)
+        for name, part in network.named_modules()
+        if isinstance(part, Encoder)
+    )
 
 
 def _formula(name: str, encoder: Encoder, mlp_ratio: float, macs: Mapping[str, int]) -> EncoderFormula:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from madv.complexity import Complexity, measure
+from madv.complexity import Complexity, Count, count, measure
 from madv.config import Config
 from madv.fits import Shapes, shape_misfits
 
@@ -36,8 +36,9 @@ class GrowthPoint:
     """The exact count of joint attention with linear projections over all encoders."""
     macs: int
     """Measured in the whole network."""
-    latency_s: float
-    peak_memory: int
+    latency_s: float | None = None
+    """None where MACs alone were asked for, as is the next."""
+    peak_memory: int | None = None
 
 
 def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -> list[GrowthPoint]:
@@ -47,10 +48,10 @@ def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -
         config: as for measure.
         shapes: of the streams, to be stretched.
         num_classes: K.
-        runs: whose median is the latency.
+        runs: whose median is the latency; 0: MACs alone, which nothing is computed for.
     """
     points = []
-    known: dict[tuple[tuple[int, ...], ...], Complexity] = {}
+    known: dict[tuple[tuple[int, ...], ...], Complexity | Count] = {}
     varied: Varied
     for varied in ("frames", "size"):
         drawn = set()
@@ -60,7 +61,11 @@ def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -
             if key in drawn or min(map(min, key)) < 1 or shape_misfits(config, stretched):
                 continue
             if key not in known:
-                known[key] = measure(config, stretched, num_classes, runs=runs)
+                known[key] = (
+                    measure(config, stretched, num_classes, runs=runs)
+                    if runs
+                    else count(config, stretched, num_classes)
+                )
             drawn.add(key)
             points.append(_point(varied, ratio, stretched, known[key]))
     return points
@@ -74,7 +79,7 @@ def _stretched(shape: tuple[int, ...], varied: Varied, ratio: float) -> tuple[in
     return (first, frames, *(int(side * ratio) for side in size))
 
 
-def _point(varied: Varied, ratio: float, shapes: Shapes, cost: Complexity) -> GrowthPoint:
+def _point(varied: Varied, ratio: float, shapes: Shapes, cost: Complexity | Count) -> GrowthPoint:
     visual = next((shape for shape in shapes.values() if len(shape) == 4), None)
     encoders = cost.formula
     return GrowthPoint(
@@ -88,6 +93,6 @@ def _point(varied: Varied, ratio: float, shapes: Shapes, cost: Complexity) -> Gr
         paper=sum(encoder.paper for encoder in encoders) if encoders else None,
         linear=sum(encoder.linear for encoder in encoders) if encoders else None,
         macs=cost.macs,
-        latency_s=cost.latency_s,
-        peak_memory=cost.peak_memory,
+        latency_s=cost.latency_s if isinstance(cost, Complexity) else None,
+        peak_memory=cost.peak_memory if isinstance(cost, Complexity) else None,
     )

@@ -38,6 +38,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
     """Everything that the report needs to know, as dashboards take it."""
     from dashboards.study import Study, StudyVariant
     from madv.data.cache import load
+    from orchestration.growth_file import growth_points
 
     spec = plan.spec
     states = store.states([cell.key for cell in plan.cells])
@@ -59,6 +60,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
                 levels=variant.levels,
                 overrides=variant.overrides,
                 is_reference=variant is plan.variants[0],
+                random_folds=variant.config.protocol.split == "clips",
                 remarks=_remarks(variant.config),
             )
             for variant in plan.variants
@@ -66,7 +68,9 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         seeds=spec.seeds,
         subjects=plan.facts.subjects,
         sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
+        optimistic=spec.protocol.optimistic,
         ceilings=_ceilings(plan),
+        growth=growth_points(plan.variants[0].config, plan.facts, cache_root),
         cells={(one.variant, one.seed, one.subject): cell for one, cell in zip(planned, cells, strict=True)},
         provenance=_provenance(plan, cells),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
@@ -75,7 +79,14 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
 
 def _remarks(config: Config) -> tuple[str, ...]:
     oracle = config.method.name == "madv_net" and config.model.streams.au and config.model.au.source == "annotated"
-    return ("reads annotated action units: an oracle, near the label, that no new clip comes with",) if oracle else ()
+    mixed, copies = config.protocol.split == "clips", config.protocol.copies > 1
+    said = {
+        "reads annotated action units: an oracle, near the label, that no new clip comes with": oracle,
+        "optimistic: trains on other clips of the subjects that it is scored on": mixed,
+        "optimistic: trains on copies of the clips that it is scored on": mixed and copies,
+        "optimistic: its epoch is chosen on the clips that it is scored on": config.protocol.epoch == "best_on_test",
+    }
+    return tuple(remark for remark, holds in said.items() if holds)
 
 
 def print_report(report: Report, console: Console, metric: str) -> None:
@@ -98,6 +109,8 @@ def print_report(report: Report, console: Console, metric: str) -> None:
     console.print()
     console.print(table)
     console.print()
+    if report.warning:
+        console.print(Text(report.warning), style="red")
     console.print(Text(report.headline))
     for note in report.notes:
         console.print(Text(f"Note: {note}"))

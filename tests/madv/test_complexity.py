@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -150,3 +151,11 @@ def test_growth_follows_the_clip() -> None:
     sizes = {point.height: point for point in points if point.varied == "size"}
     assert (sizes[32].tokens, sizes[48].tokens) == (16, 36)
     assert sizes[32].macs < sizes[48].macs
+
+
+def test_macs_counted_from_shapes_alone_are_those_of_a_run() -> None:
+    config = compose(["model=madv_tiny"])
+    shapes = {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (14, 8)}
+    counted = growth(config, shapes, 3, runs=0)
+    measured = growth(config, shapes, 3, runs=1)
+    assert [dataclasses.replace(point, latency_s=None, peak_memory=None) for point in measured] == counted

@@ -80,7 +80,7 @@ class Analysis:
     @property
     def partial(self) -> bool:
         """Whether cells are missing or failed."""
-        return not bool(self.outcomes.done.all())
+        return not bool(self.outcomes.trained.all())
 
 
 class _Resampling:
@@ -143,7 +143,7 @@ def _score(study: Study, outcomes: Outcomes, v: int, resampling: _Resampling) ->
     cells = [
         study.cells.get((study.variants[v].name, seed, subject)) for seed in study.seeds for subject in study.subjects
     ]
-    done = [cell for cell, counted in zip(cells, outcomes.done[v].ravel(), strict=True) if cell and counted]
+    done = [cell for cell, usable in zip(cells, outcomes.trained[v].ravel(), strict=True) if cell and usable]
     memory = [cell.peak_memory for cell in done if cell.peak_memory is not None]
     result = VariantResult(
         variant=study.variants[v],

@@ -50,7 +50,7 @@ def draw_learning(rows: pd.DataFrame, quantity: str, reference: str | None) -> F
     return Figure(
         name=f"training-{quantity}",
         caption=f"Training {quantity} by epoch: mean over folds and seeds; the band holds the middle "
-        f"{BAND[1] - BAND[0]} % of them. These are the clips trained on, never the held-out subject’s."
+        f"{BAND[1] - BAND[0]} % of them. These are the clips trained on, not those that are scored."
         + (" More variants appear when their names are clicked." if len(names) > len(shown) else ""),
         alternative=f"Training {quantity} at the last epoch: {said}.",
         traces=traces,

@@ -92,12 +92,12 @@ def learning_curves(analysis: Analysis, quantity: str) -> pd.DataFrame:
     places = {variant.name: v for v, variant in enumerate(study.variants)}
     for result in analysis.results:
         name = result.variant.name
-        done = analysis.outcomes.done[places[name]]
+        trained = analysis.outcomes.trained[places[name]]
         curves = [
             study.cells[name, seed, subject].history.get(quantity, [])
             for s, seed in enumerate(study.seeds)
             for n, subject in enumerate(study.subjects)
-            if done[s, n]
+            if trained[s, n]
         ]
         values = _stack([curve for curve in curves if curve])  # (cells, epochs)
         if not values.size:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,7 +44,9 @@ class Outcomes:
     counts: Ints
     """(V, S, N, C, C) clips; 0 where there is no cell."""
     done: Bools
-    """(V, S, N): the cell is there and its predictions are the subject's clips, each once."""
+    """(V, S, N): each of the subject's clips is predicted, once."""
+    trained: Bools
+    """(V, S, N): the cell is there and its predictions are usable; the same as done where a fold is a subject."""
     failed: Bools
     """(V, S, N): the cell was tried and has no usable predictions."""
     failures: tuple[Failure, ...]
@@ -50,33 +54,38 @@ class Outcomes:
     @property
     def planned(self) -> int:
         """Number of cells that the study has when it is complete."""
-        return int(self.done.size)
+        return int(self.trained.size)
 
 
 def collect(study: Study) -> Outcomes:
-    """Count each cell's predictions by true and predicted class."""
+    """Count the predictions of each subject's clips by true and predicted class, whichever fold made them."""
     classes = len(study.class_names)
     shape = (len(study.variants), len(study.seeds), len(study.subjects))
     counts = np.zeros((*shape, classes * classes), dtype=np.int64)
-    done = np.zeros(shape, dtype=np.bool_)
-    failed = np.zeros(shape, dtype=np.bool_)
+    done, trained, failed = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
     failures = []
-    expected = _clips_by_subject(study)
-    for v, variant in enumerate(study.variants):
-        for s, seed in enumerate(study.seeds):
-            for n, subject in enumerate(study.subjects):
-                cell = study.cells.get((variant.name, seed, subject))
-                if cell is None:
-                    continue
-                problem = _problem(cell, expected[subject], study.class_names)
-                if problem is None:
-                    pairs = np.asarray(cell.y_true, np.int64) * classes + np.asarray(cell.y_pred, np.int64)
-                    counts[v, s, n] = np.bincount(pairs, minlength=classes * classes)
-                    done[v, s, n] = True
-                else:
-                    failed[v, s, n] = True
-                    failures.append(Failure(variant=variant.name, seed=seed, subject=subject, reason=problem))
-    return Outcomes(counts=counts.reshape(*shape, classes, classes), done=done, failed=failed, failures=tuple(failures))
+    clips = _clips_by_subject(study)
+    for (v, variant), (s, seed) in itertools.product(enumerate(study.variants), enumerate(study.seeds)):
+        predicted: dict[str, int] = {}
+        for n, subject in enumerate(study.subjects):
+            cell = study.cells.get((variant.name, seed, subject))
+            if cell is None:
+                continue
+            expected = _unseen(study, cell, predicted) if variant.random_folds else clips[subject]
+            problem = _problem(cell, expected, study.class_names)
+            if problem is None:
+                trained[v, s, n] = True
+                predicted |= zip(cell.sample_id, (int(label) for label in cell.y_pred), strict=True)
+            else:
+                failed[v, s, n] = True
+                failures.append(Failure(variant=variant.name, seed=seed, subject=subject, reason=problem))
+        for n, subject in enumerate(study.subjects):
+            if clips[subject].keys() <= predicted.keys():
+                pairs = [label * classes + predicted[clip] for clip, label in clips[subject].items()]
+                counts[v, s, n] = np.bincount(np.array(pairs, np.int64), minlength=classes * classes)
+                done[v, s, n] = True
+    counts = counts.reshape(*shape, classes, classes)
+    return Outcomes(counts=counts, done=done, trained=trained, failed=failed, failures=tuple(failures))
 
 
 def rectangle(done: Bools) -> tuple[Ints, Ints]:
@@ -109,6 +118,12 @@ def _clips_by_subject(study: Study) -> dict[str, dict[str, int]]:
     return clips
 
 
+def _unseen(study: Study, cell: Cell, predicted: Mapping[str, int]) -> dict[str, int]:
+    """The clips of a random fold that are the study's and that no other fold has predicted."""
+    known = [clip for clip in cell.sample_id if clip in study.sample_labels and clip not in predicted]
+    return {clip: study.sample_labels[clip][0] for clip in known}
+
+
 def _problem(cell: Cell, expected: dict[str, int], class_names: tuple[str, ...]) -> str | None:
     """Why the cell cannot be counted; None if it can."""
     if cell.state != "done":
@@ -119,8 +134,8 @@ def _problem(cell: Cell, expected: dict[str, int], class_names: tuple[str, ...])
     if len(found) != len(cell.sample_id):
         return "predicts a clip more than once"
     if found.keys() != expected.keys():
-        return f"predicts {len(found.keys() & expected.keys())} of the subject's {len(expected)} clips, " + (
-            f"and {len(found.keys() - expected.keys())} that are not the subject's"
+        return f"predicts {len(found.keys() & expected.keys())} of the fold's {len(expected)} clips, " + (
+            f"and {len(found.keys() - expected.keys())} that are not the fold's"
         )
     if found != expected:
         return "its true classes are not the data set's"

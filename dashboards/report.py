@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dashboards import text
 from dashboards.analysis import analyse
 from dashboards.page import page
 from dashboards.study import Study
@@ -27,6 +28,8 @@ class Report:
     """The verdict in one sentence."""
     notes: tuple[str, ...]
     """What limits the study."""
+    warning: str
+    """What must be read before any number, in red; empty if there is nothing."""
     path_html: Path
     path_csv: Path
     path_md: Path
@@ -48,6 +51,7 @@ def write_report(study: Study, folder: Path) -> Report:
         table=table,
         headline=headline(analysis),
         notes=analysis.notes,
+        warning=text.OPTIMISTIC if study.optimistic else "",
         path_html=folder / "index.html",
         path_csv=folder / "ablation.csv",
         path_md=folder / "ablation.md",

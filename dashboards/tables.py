@@ -44,10 +44,12 @@ def markdown(analysis: Analysis) -> str:
     study = analysis.study
     name = text.METRIC_NAMES[study.metric]
     level = f"{1 - study.alpha:.0%}"
+    once = "each clip predicted once" if study.optimistic else "each subject held out once"
     heads = ["variant", f"{name} [{level}]", "UAR", "accuracy", "macro-F1", "difference", "p (Holm)", "verdict"]
     lines = [
         f"**{text.plain_markdown(study.question)}**",
         "",
+        *([f"**{text.plain_markdown(text.OPTIMISTIC)}**", ""] if study.optimistic else []),
         text.plain_markdown(headline(analysis)),
         "",
         "| " + " | ".join(heads) + " |",
@@ -55,7 +57,7 @@ def markdown(analysis: Analysis) -> str:
         *("| " + " | ".join(_markdown_cells(result, analysis)) + " |" for result in analysis.results),
         "",
         f"{text.count(len(study.subjects), 'subject')}, {text.count(len(study.seeds), 'seed')}, "
-        f"{text.count(len(study.sample_labels), 'clip')}; each subject held out once, predictions pooled, then scored; "
+        f"{text.count(len(study.sample_labels), 'clip')}; {once}, predictions pooled, then scored; "
         f"intervals and tests by subject.",
     ]
     lines += [f"- {text.plain_markdown(note)}" for note in analysis.notes]

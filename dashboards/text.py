@@ -10,6 +10,10 @@ VERDICTS: dict[Verdict, str] = {
     "hurts": "worse than the reference",
     "inconclusive": "inconclusive",
 }
+OPTIMISTIC = (
+    "Optimistic. Subjects that are scored here may have taken part in training, or in choosing what is scored. "
+    "Its scores say what such a protocol is worth, not how well a new subject’s clips would be recognised."
+)
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 

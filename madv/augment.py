@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from madv.config import TrainConfig
 from madv.data.clips import Clips
+
+MOVED = 28
+"""A copy is moved by the width over this: 4 of 112 pixels."""
 
 
 def augment(
@@ -22,6 +27,23 @@ def augment(
     if train.shift:
         clip = {name: x if name == "au" else translate(x, shifts, train.shift) for name, x in clip.items()}
     return clip
+
+
+def copied(clip: dict[str, torch.Tensor], copies: npt.NDArray[np.int64], clips: Clips) -> dict[str, torch.Tensor]:
+    """Each clip of a batch as its copy: 0 itself, 1 its mirror image, 2 moved up and left, 3 both.
+
+    Args:
+        clip: streams (B, C, T, H, W); au (B, n_au, T).
+        copies: (B,)
+        clips: the data set, for what a mirror does to its channels and units.
+    """
+    found = {}
+    for name, x in clip.items():
+        mirrored = mirror(name, x, torch.from_numpy(copies % 2 == 1).to(x.device), clips)
+        pixels = math.ceil(x.shape[-1] / MOVED)
+        shifts = np.repeat(pixels * (copies >= 2)[:, None], 2, axis=1)
+        found[name] = mirrored if name == "au" else translate(mirrored, shifts, pixels)
+    return found
 
 
 def mirror(name: str, x: torch.Tensor, chosen: torch.Tensor, clips: Clips) -> torch.Tensor:

@@ -9,20 +9,21 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from madv.config import Config, LossConfig, PretrainConfig, TrainConfig
+from madv.config import Config, LossConfig, PretrainConfig, ProtocolConfig, TrainConfig
 from madv.config_data import DatasetConfig
 from madv.config_method import MethodConfig
 from madv.config_model import ModelConfig
 from madv.errors import ConfigError, Problem, unknown
 from madv.model.checks import contradictions
 
-GROUPS = ("dataset", "method", "model", "loss", "train", "pretrain")
+GROUPS = ("dataset", "method", "model", "loss", "train", "pretrain", "protocol")
 _RECORDS = {
     "method": MethodConfig,
     "model": ModelConfig,
     "loss": LossConfig,
     "train": TrainConfig,
     "pretrain": PretrainConfig,
+    "protocol": ProtocolConfig,
 }
 _DATASETS = {record.__dataclass_fields__["kind"].default: record for record in get_args(get_args(DatasetConfig)[0])}
 _CHECK = TypeAdapter(Config)
@@ -211,4 +212,7 @@ def _contradictions(config: Config) -> list[Problem]:
     if config.train.min_learning_rate > config.train.learning_rate:
         message = f"{config.train.min_learning_rate:g} is above train.learning_rate={config.train.learning_rate:g}"
         problems.append(Problem(place="train.min_learning_rate", message=message))
+    if config.pretrain.active() and (config.protocol.split == "clips" or config.protocol.copies > 1):
+        message = "a pre-training leaves out one subject and copies nothing; set pretrain=none"
+        problems.append(Problem(place="protocol", message=message))
     return problems

@@ -88,6 +88,23 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)
+class ProtocolConfig:
+    """What a fold trains on, and which epoch is scored. All but the defaults and copies alone flatters the score."""
+
+    split: Literal["subjects", "clips"] = "subjects"
+    """subjects: each is held out once. clips: folds of the same sizes at random, a subject's clips on both sides."""
+    copies: Annotated[int, Field(ge=1, le=4)] = 1
+    """Of each clip to train on: itself, its mirror image, and both moved a little. With split=clips each falls into a
+    fold of its own, so that copies of a scored clip are trained on. The clips themselves are scored, once each."""
+    epoch: Literal["last", "best_on_test"] = "last"
+    """best_on_test: the first of the epochs that are best on the very clips that are scored."""
+
+    def optimistic(self) -> bool:
+        """Whether a held-out subject takes part in training or in the choice of what is scored."""
+        return self.split == "clips" or self.epoch == "best_on_test"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)
 class Config:
     """Everything that one training run depends on, besides its seed and its fold."""
 
@@ -97,6 +114,7 @@ class Config:
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
 
     def meaning(self) -> dict[str, Any]:
         """What training depends on, as plain JSON values; data sets enter a cell's key by their content instead."""
@@ -108,4 +126,6 @@ class Config:
             sections.pop(name)
         if not self.pretrain.active():
             sections.pop("pretrain", None)
+        if self.protocol == ProtocolConfig():
+            sections.pop("protocol")
         return sections

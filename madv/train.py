@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from madv.augment import augment, mirror
+from madv.augment import augment, copied, mirror
 from madv.compiled import compiled
 from madv.config import Config
 from madv.data.clips import Clips
@@ -39,7 +39,7 @@ def train_fold(
 
     Initial weights, batch order, augmentation and dropout come from (seed, held-out subject) alone, so that on a CPU,
     with the same number of threads, the result does not depend on which worker trains it or when. The test clips are
-    first read after the last epoch.
+    first read after the last epoch, unless protocol.epoch=best_on_test asks for them after each.
 
     Args:
         config: all but its dataset section, which the clips stand for.
@@ -64,10 +64,27 @@ def train_fold(
             load_pretrained(learner.network, start)
         learner.network.to(device)
         scale = scales(clips, fold.train, learner.reads)
-        history = fit(learner, config, fold.train, clips, scale, key, device, progress)
         order = np.random.default_rng(seed_of(key, "norms")).permutation(fold.train)
-        _settle_norms(learner, config, order, clips, scale, device)
-    probabilities = _predict(learner, config, fold.test, clips, scale, device)
+        found = []
+
+        def predict() -> None:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                _settle_norms(learner, config, order, clips, scale, device)
+                found.append(_predict(learner, config, fold.test, clips, scale, device))
+            learner.network.train()
+
+        def epoch_done(epochs: int) -> None:
+            if config.protocol.epoch == "best_on_test" and epochs < config.train.epochs:
+                predict()
+            if progress is not None:
+                progress(epochs)
+
+        history = fit(learner, config, fold.train, clips, scale, key, device, epoch_done, copies=fold.copies)
+        predict()
+    probabilities = found[-1]
+    if config.protocol.epoch == "best_on_test":
+        history["held_out_accuracy"] = [float(np.mean(p.argmax(axis=1) == clips.labels[fold.test])) for p in found]
+        probabilities = found[int(np.argmax(history["held_out_accuracy"]))]
     if not np.isfinite(probabilities).all():
         raise TrainingError(f"predictions for {fold.subject} are not numbers; lower train.learning_rate")
     return FoldResult(
@@ -92,8 +109,10 @@ def fit(
     key: str,
     device: torch.device,
     progress: Callable[[int], None] | None = None,
+    *,
+    copies: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, list[float]]:
-    """Train the learner's network in place on these rows; the history by epoch.
+    """Train the learner's network in place on these rows, or on these copies of them; the history by epoch.
 
     Raises:
         TrainingError: the loss is infinite or not a number.
@@ -108,7 +127,10 @@ def fit(
     call = compiled(learner.network, _say) if train.compile else learner.network
 
     def losses(index: torch.Tensor) -> dict[str, torch.Tensor]:
-        clip = augment({name: x[index].movedim(-1, 1) for name, x in whole.items()}, clips, train, changes)
+        clip = {name: x[index].movedim(-1, 1) for name, x in whole.items()}
+        if copies is not None:
+            clip = copied(clip, copies[index.cpu().numpy()], clips)
+        clip = augment(clip, clips, train, changes)
         with autocast(train, device):
             chosen = None if units is None else units[index]
             loss, terms, logits = learner.losses(call, clip, target[index], chosen, weights)

@@ -35,10 +35,10 @@ class Cell:
     """Digest of what the variant's config means for training; names belong to sweep files, not to cells."""
     seed: int
     subject: str
-    """Held out."""
+    """Held out; where clips are split at random, the name of a fold (madv.data.folds.Fold)."""
     state: State
     sample_id: tuple[str, ...]
-    """(n,) clips of the held-out subject; empty if the fold failed."""
+    """(n,) clips that the fold holds out; empty if it failed."""
     y_true: npt.NDArray[np.int64]
     """(n,)"""
     y_pred: npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def train(overrides: Sequence[str], seed: int) -> int:
-    """Hold out each subject once, pool the predictions, print scores and confusion matrix. Nothing is stored."""
+    """Predict each clip once, pool the predictions, print scores and confusion matrix. Nothing is stored."""
     import numpy as np
 
     from madv.data.cache import describe, load
@@ -41,6 +41,8 @@ def train(overrides: Sequence[str], seed: int) -> int:
     y_pred = np.concatenate([result.y_pred for result in results])
     assert sorted(name for result in results for name in result.sample_id) == sorted(clips.manifest["sample_id"])
     _print_scores(score(y_true, y_pred, len(clips.class_names)), clips.class_names, console)
+    if config.protocol.optimistic():
+        console.print("Optimistic: the subjects that are scored took part in training or in its choices.", style="red")
     seconds = sum(result.seconds for result in results)
     console.print(f"{results[0].parameters:,} parameters, {seconds:.1f} s of training on {results[0].device}")
     return 0
@@ -74,10 +76,10 @@ def show_data(overrides: Sequence[str]) -> int:
 def _train_folds(config: Config, clips: Clips, seed: int, console: Console) -> list[FoldResult]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from madv.data.folds import leave_one_subject_out
+    from madv.data.folds import make_folds
     from madv.train import train_fold
 
-    folds = leave_one_subject_out(clips.subjects)
+    folds = make_folds(config.protocol, clips.subjects, seed)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -52,7 +52,7 @@ def dry_run(plan: Plan, cache_root: Path) -> Iterator[Trial]:
 
 def _step(config: Config, known: dict[str, Clips], cache_root: Path) -> int:
     """Parameters of the network that was trained."""
-    from madv.data.folds import leave_one_subject_out
+    from madv.data.folds import make_folds
     from madv.pretrain import pretrain_fold
     from madv.train import train_fold
 
@@ -67,7 +67,7 @@ def _step(config: Config, known: dict[str, Clips], cache_root: Path) -> int:
         ),
     )
     clips = _few(config.dataset, known, cache_root)
-    fold = leave_one_subject_out(clips.subjects)[0]
+    fold = make_folds(config.protocol, clips.subjects, 0)[0]
     start = None
     if "pretrain" in config.meaning():
         source = config.pretrain.dataset

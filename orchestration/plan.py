@@ -49,7 +49,7 @@ class PlannedCell:
     """Name of the variant."""
     seed: int
     subject: str
-    """Held out."""
+    """Held out; see madv.data.folds.Fold."""
     start: str | None = None
     """Key of the pre-training that it starts from."""
 
@@ -71,6 +71,10 @@ class Plan:
     """Each once, at the first variant that needs it; of several variants with one encoder they are the same."""
 
 
+OPTIMISTIC = (
+    "the subjects that are scored take part in training or in its choices, which flatters the scores; "
+    "write metadata.sweep.protocol.optimistic: true, and the report says so in red"
+)
 Code = Callable[[Config], str]
 """Fingerprint of the code that trains a configuration: orchestration.code.training_code."""
 
@@ -187,6 +191,8 @@ def _misfits(spec: SweepSpec, variants: list[Variant], facts_of: _Facts) -> list
     problems: dict[str, Problem] = {}
     for variant in variants:
         found = [problem.message for problem in misfits(variant.config, facts_of)]
+        if variant.config.protocol.optimistic() and not spec.protocol.optimistic:
+            found.append(OPTIMISTIC)
         if facts_of(variant.config.dataset).clips != facts_of(reference.config.dataset).clips:
             found.append("its clips are not the reference's: a sweep compares variants on the same clips")
         for message in found:

@@ -45,6 +45,8 @@ class Protocol:
 
     kind: Literal["loso"] = "loso"
     """Each subject is held out once; predictions are pooled, then scored."""
+    optimistic: bool = False
+    """Variants may flatter themselves (madv.config.ProtocolConfig), and the report says so in red."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,11 +187,14 @@ def _is_int(value: object) -> bool:
 
 
 def _protocol(section: Section) -> Protocol:
-    section.allow(("kind", "validation_subjects"))
+    section.allow(("kind", "validation_subjects", "optimistic"))
     section.choice("kind", ("loso",), "loso")
     if section.values.get("validation_subjects", 0) != 0:
         section.problem("is not built yet; leave it out, or write 0", "validation_subjects")
-    return Protocol()
+    optimistic = section.values.get("optimistic", False)
+    if not isinstance(optimistic, bool):
+        section.problem(f"must be true or false, not {show(optimistic)}", "optimistic")
+    return Protocol(optimistic=optimistic is True)
 
 
 def _resources(section: Section) -> Resources:

@@ -79,4 +79,4 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretra
 
 def _cost(config: Config) -> float:
     """Expected time of one fold, in arbitrary units: only the order matters."""
-    return len(config.model.streams.active()) * config.train.epochs
+    return len(config.model.streams.active()) * config.train.epochs * config.protocol.copies

@@ -110,7 +110,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         """Train a fold; what stores it and returns its seconds."""
         train_fold = _imported(self._workload.trainer)
         self._use_threads()
-        clips, fold = self._fold(planned.subject)
+        clips, fold = self._fold(planned)
         options = {}
         if planned.start is not None:
             from madv.pretrained import decode
@@ -130,7 +130,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
 
         pretrain_fold = _imported(self._workload.pretrainer)
         self._use_threads()
-        clips, fold = self._fold(planned.subject)
+        clips, fold = self._fold(planned)
         source = self._task.config.pretrain.dataset
         result: Pretrained = pretrain_fold(
             self._task.config, fold, clips, planned.seed, None if source is None else self._load(source)
@@ -146,12 +146,13 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(self._workload.threads)
 
-    def _fold(self, subject: str) -> tuple[Clips, Fold]:
-        """The clips, and the fold that holds the subject out."""
-        from madv.data.folds import leave_one_subject_out
+    def _fold(self, planned: PlannedCell) -> tuple[Clips, Fold]:
+        """The clips, and the fold of them that the cell stands for."""
+        from madv.data.folds import make_folds
 
         clips = self._load(self._task.config.dataset)
-        return clips, next(fold for fold in leave_one_subject_out(clips.subjects) if fold.subject == subject)
+        folds = make_folds(self._task.config.protocol, clips.subjects, planned.seed)
+        return clips, next(fold for fold in folds if fold.subject == planned.subject)
 
     def _load(self, dataset: DatasetConfig) -> Clips:
         """A data set's clips, mapped once by each worker."""

@@ -141,8 +141,8 @@ def test_class_that_nobody_predicts_or_shows(study_of: StudyOf) -> None:
 @pytest.mark.parametrize(
     ("clips", "changes", "reason"),
     [
-        ([("s01_00", 0, 0)], {}, "predicts 1 of the subject's 2 clips, and 0 that are not the subject's"),
-        ([("s01_00", 0, 0), ("x", 1, 1)], {}, "predicts 1 of the subject's 2 clips, and 1 that are not the subject's"),
+        ([("s01_00", 0, 0)], {}, "predicts 1 of the fold's 2 clips, and 0 that are not the fold's"),
+        ([("s01_00", 0, 0), ("x", 1, 1)], {}, "predicts 1 of the fold's 2 clips, and 1 that are not the fold's"),
         ([("s01_00", 0, 0), ("s01_00", 0, 0)], {}, "predicts a clip more than once"),
         ([("s01_00", 1, 0), ("s01_01", 1, 1)], {}, "its true classes are not the data set's"),
         ([("s01_00", 0, 7), ("s01_01", 1, 1)], {}, "its predictions are not 2 class indices below 3"),

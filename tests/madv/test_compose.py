@@ -97,3 +97,9 @@ def test_a_level_that_nobody_reads_is_refused() -> None:
     assert problems("model.fusion=last", "loss.alpha=0")[0].startswith("model.fusion: last reads the highest level")
     assert compose(["model.fusion=last", "loss.gamma=0"])
     assert compose(["model.fusion=last", "model.levels=2", "loss.gamma=0"])
+
+
+@pytest.mark.parametrize("override", ["protocol.split=clips", "protocol.copies=2"])
+def test_a_pretraining_leaves_out_one_subject(override: str) -> None:
+    assert problems("pretrain.masked_epochs=1", override)[0].startswith("protocol: a pre-training leaves out one")
+    assert compose(["pretrain.masked_epochs=1", "protocol.epoch=best_on_test"])

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from madv.augment import mirror, translate
+from madv.augment import copied, mirror, translate
 from madv.compose import compose
 from madv.config import Config
 from madv.data.clips import Clips
-from madv.data.folds import Fold, leave_one_subject_out
+from madv.data.folds import Fold, leave_one_subject_out, make_folds
 from madv.inputs import scales
 from madv.learners import make_learner
 from madv.optimise import TrainingError, batches_per_epoch, learning_rate_factor
@@ -176,6 +176,34 @@ def test_translation_by_hand() -> None:
     x = torch.arange(1.0, 5.0).view(1, 1, 1, 2, 2)  # [[1, 2], [3, 4]]
     assert translate(x, np.array([[1, 0]]), 1)[0, 0, 0].tolist() == [[3, 4], [0, 0]]
     assert translate(x, np.array([[0, -1]]), 1)[0, 0, 0].tolist() == [[0, 1], [0, 3]]
+
+
+def test_copies_by_hand(clips: Clips) -> None:
+    x = torch.arange(1.0, 5.0).view(1, 1, 1, 2, 2).expand(4, 1, 1, 2, 2)  # [[1, 2], [3, 4]], moved by 1 pixel
+    found = copied({"depth": x}, np.array([0, 1, 2, 3]), clips)["depth"][:, 0, 0]
+    assert found.tolist() == [[[1, 2], [3, 4]], [[2, 1], [4, 3]], [[4, 0], [0, 0]], [[3, 0], [0, 0]]]
+    units = torch.ones(4, 3, 2)
+    assert torch.equal(copied({"au": units}, np.array([0, 1, 2, 3]), clips)["au"], units)
+
+
+def test_copies_enlarge_the_training_fold_and_are_not_predicted(clips: Clips) -> None:
+    config = compose([*TINY, "protocol.copies=4", "protocol.split=clips"])
+    fold = make_folds(config.protocol, clips.subjects, seed=0)[1]
+    assert len(fold.train) == 4 * 20
+    result = train_fold(config, fold, clips, seed=0)
+    assert result.sample_id == tuple(f"clip{row}" for row in fold.test)
+    bare = train_fold(config, dataclasses.replace(fold, copies=None), clips, seed=0)
+    assert bare.history["loss"] != result.history["loss"]
+
+
+def test_the_best_epoch_on_the_test_clips_is_the_first_of_the_best(clips: Clips, fold: Fold) -> None:
+    chances = ["model.dropout=0.2", "train.epochs=4"]
+    last = train_fold(compose([*TINY, *chances]), fold, clips, seed=0)
+    best = train_fold(compose([*TINY, *chances, "protocol.epoch=best_on_test"]), fold, clips, seed=0)
+    accuracy = best.history.pop("held_out_accuracy")
+    assert best.history == last.history  # looking at the test clips leaves the training as it is
+    assert len(accuracy) == 4 and accuracy[-1] == np.mean(last.y_pred == last.y_true)
+    assert np.mean(best.y_pred == best.y_true) == max(accuracy)
 
 
 def test_the_learning_rate_rises_then_falls_to_its_minimum() -> None:

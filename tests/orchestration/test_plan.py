@@ -160,3 +160,37 @@ def test_variants_are_compared_on_the_same_clips(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match=r"factors.frames: variant 'frames=16': its clips are not the reference's"):
         plan(tmp_path, OF_DATA, about=about)
+
+
+PROTOCOLS = """\
+cluster_name: protocols
+metadata:
+  sweep:
+    base: [dataset=synthetic, model=madv_tiny]
+    design: one_factor_at_a_time
+    factors:
+      protocol:
+        loso: []
+        copies: [protocol.copies=2]
+        clips: [protocol.split=clips]
+        best: [protocol.epoch=best_on_test]
+    protocol: {optimistic: true}
+"""
+
+
+def test_a_protocol_is_a_level_and_leave_one_subject_out_keeps_its_keys(tmp_path: Path) -> None:
+    found = plan(tmp_path, PROTOCOLS)
+    assert [variant.name for variant in found.variants][1:] == ["protocol=copies", "protocol=clips", "protocol=best"]
+    assert len(keys(found)) == 4 * 2
+    assert {cell.key for cell in found.cells if cell.variant == "reference"} == {
+        cell.key for cell in plan(tmp_path).cells if cell.variant == "reference" and cell.seed == 0
+    }
+    assert "protocol" not in found.variants[0].config.meaning()
+
+
+def test_what_flatters_the_score_must_be_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        plan(tmp_path, PROTOCOLS.replace("optimistic: true", "optimistic: false"))
+    (problem,) = [str(problem) for problem in caught.value.problems]
+    assert problem.startswith(f"{tmp_path}/sweep.yaml:7: metadata.sweep.factors.protocol: variant 'protocol=clips': ")
+    assert "write metadata.sweep.protocol.optimistic: true" in problem

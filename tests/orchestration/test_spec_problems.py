@@ -99,6 +99,11 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         ("seeds: 2", "question: 3", "9: metadata.sweep.question: must be a text, not 3"),
         ("seeds: 2", "protocol: loso", "9: metadata.sweep.protocol: must be a mapping, not 'loso'"),
         ("seeds: 2", "protocol: {kind: kfold}", "9: metadata.sweep.protocol.kind: unknown kind 'kfold'"),
+        (
+            "seeds: 2",
+            "protocol: {optimistic: 1}",
+            "9: metadata.sweep.protocol.optimistic: must be true or false, not 1",
+        ),
         ("seeds: 2", "protocol: {validation_subjects: 2}", "9: metadata.sweep.protocol.validation_subjects: is not"),
         ("seeds: 2", "report: {alpha: .nan}", "9: metadata.sweep.report.alpha: must be between 0 and 0.5, not nan"),
         ("seeds: 2", "resources: {cpus_per_trial: 0}", "9: metadata.sweep.resources.cpus_per_trial: must be a number"),

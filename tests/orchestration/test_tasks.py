@@ -33,6 +33,12 @@ def test_the_dearest_variants_start_first() -> None:
     assert streams == sorted(streams, reverse=True)
 
 
+def test_copies_make_a_variant_dear() -> None:
+    factors = {"copies": {"1": (), "4": ("protocol.copies=4",)}}
+    first = make_tasks(plan := simulated.plan(factors=factors), plan.cells, slots=2)[0]
+    assert first.config.protocol.copies == 4
+
+
 def test_few_slots_keep_trials_whole_until_the_end() -> None:
     # 4 variants x 3 seeds x 6 folds, 1 slot: 72 folds in 12 groups; half of what is left is less than 6 folds only
     # when two groups are left, so that the last two groups at most are split.

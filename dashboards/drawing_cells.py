@@ -24,45 +24,72 @@ def draw_learning(rows: pd.DataFrame, quantity: str, reference: str | None) -> F
     shown = set(names[:SHOWN_AT_FIRST]) | {reference}
     traces: list[Json] = []
     for place, (name, part) in enumerate(rows.groupby("variant", sort=False)):
-        colour, dash = f"@line{place % HUES}", LINES[place // HUES % len(LINES)]
-        visible: bool | str = True if name in shown else "legendonly"
-        epochs = [int(epoch) for epoch in part["epoch"]]
-        common = {"type": "scatter", "mode": "lines", "legendgroup": str(place), "visible": visible}
-        band = {
-            "x": [*epochs, *epochs[::-1]],
+        line = _curve(place, str(name), part) | {"visible": True if name in shown else "legendonly"}
+        band = {key: line[key] for key in ("type", "mode", "legendgroup", "visible")} | {
+            "x": [*line["x"], *line["x"][::-1]],
             "y": [*numbers(part["low"]), *numbers(part["high"])[::-1]],
             "fill": "toself",
-            "fillcolor": f"{colour}/0.10",
+            "fillcolor": f"{line['line']['color']}/0.10",
             "line": {"width": 0},
             "hoverinfo": "skip",
             "showlegend": False,
         }
-        line = {
-            "x": epochs,
-            "y": numbers(part["mean"]),
-            "name": label(str(name)),
-            "line": {"width": 2, "color": colour, "dash": dash},
-            "hovertemplate": f"{label(str(name))}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-        }
-        traces += [common | band, common | line]
-    ends = rows.groupby("variant", sort=False).tail(1)
-    said = "; ".join(f"{row.variant} {row.mean:.3f}" for row in ends.itertuples())
+        traces += [band, line]
     return Figure(
         name=f"training-{quantity}",
         caption=f"Training {quantity} by epoch: mean over folds and seeds; the band holds the middle "
         f"{BAND[1] - BAND[0]} % of them. These are the clips trained on, not those that are scored."
         + (" More variants appear when their names are clicked." if len(names) > len(shown) else ""),
-        alternative=f"Training {quantity} at the last epoch: {said}.",
+        alternative=_at_the_end(rows, quantity),
         traces=traces,
-        layout={
-            "height": 340,
-            "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": f"training {quantity}"}, "rangemode": "tozero"},
-            "legend": {"orientation": "h", "y": -0.25},
-            "meta": {"legendRows": len(names)},
-        },
+        layout=_curves_layout(quantity, len(names), "tozero"),
         data=rows,
     )
+
+
+def draw_methods_learning(rows: pd.DataFrame, quantity: str, *, enlarged: bool) -> Figure:
+    """Training loss or accuracy of every method against epoch, whole or enlarged, as the paper's Figures 3 to 18."""
+    groups = [(str(name), part) for name, part in rows.groupby("variant", sort=False)]
+    own = " Each method lowers its own loss, so that levels cannot be compared." if quantity == "loss" else ""
+    view = f"from epoch {rows['epoch'].min()} on, enlarged" if enlarged else "by epoch"
+    return Figure(
+        name=f"training-{quantity}{'-enlarged' if enlarged else ''}",
+        caption=f"Training {quantity} of each method {view}: mean over folds and seeds, on the clips trained on.{own}",
+        alternative=_at_the_end(rows, quantity),
+        traces=[_curve(place, name, part) for place, (name, part) in enumerate(groups)],
+        layout=_curves_layout(quantity, len(groups), "normal" if enlarged else "tozero"),
+        data=rows,
+    )
+
+
+def _curve(place: int, name: str, part: pd.DataFrame) -> Json:
+    """One variant's mean."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "legendgroup": str(place),
+        "x": [int(epoch) for epoch in part["epoch"]],
+        "y": numbers(part["mean"]),
+        "name": label(name),
+        "line": {"width": 2, "color": f"@line{place % HUES}", "dash": LINES[place // HUES % len(LINES)]},
+        "hovertemplate": f"{label(name)}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+    }
+
+
+def _curves_layout(quantity: str, names: int, start: str) -> Json:
+    return {
+        "height": 340,
+        "xaxis": {"title": {"text": "epoch"}, "rangemode": start},
+        "yaxis": {"title": {"text": f"training {quantity}"}, "rangemode": start},
+        "legend": {"orientation": "h", "y": -0.25},
+        "meta": {"legendRows": names},
+    }
+
+
+def _at_the_end(rows: pd.DataFrame, quantity: str) -> str:
+    ends = rows.groupby("variant", sort=False).tail(1)
+    said = "; ".join(f"{row.variant} {row.mean:.3f}" for row in ends.itertuples())
+    return f"Training {quantity} at the last epoch: {said}."
 
 
 def draw_subjects(rows: pd.DataFrame) -> Figure:

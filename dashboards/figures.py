@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BAND = (10, 90)
 """Percentiles over cells between which the band of a learning curve lies."""
 
+ENLARGED_FROM = 0.4
+"""Share of the epochs that an enlarged view leaves out: the paper's Figure 8 shows 40 to 100 of 100."""
+
 
 def scores(analysis: Analysis) -> pd.DataFrame:
     """Forest plot: variant, score, low, high, ceiling, verdict, by_seed (list); one row a scored variant, ranked."""
@@ -116,6 +119,12 @@ def learning_curves(analysis: Analysis, quantity: str) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True) if parts else _table([], ["variant", "epoch", "mean", "low", "high"])
+
+
+def enlarged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The later part of learning curves, where they lie close together: all after ENLARGED_FROM of the epochs."""
+    later: pd.DataFrame = rows[rows["epoch"] > ENLARGED_FROM * rows["epoch"].max()]
+    return later.reset_index(drop=True)
 
 
 def subjects(analysis: Analysis) -> pd.DataFrame:

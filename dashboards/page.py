@@ -5,19 +5,32 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dashboards import complexity, drawing, drawing_cells, figures, html, page_tables, statistics, tables, text
+from dashboards import (
+    comparison_text,
+    complexity,
+    drawing,
+    drawing_cells,
+    figures,
+    html,
+    page_tables,
+    statistics,
+    tables,
+    text,
+)
 from dashboards.analysis import Analysis
+from dashboards.comparison import MethodComparison
 from dashboards.drawing import Figure
 from dashboards.outcomes import Failure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST_MATRICES = 12
+FIRST_MATRICES = 14
 """Confusion matrices shown before the reader opens the rest."""
 
 SECTIONS = {
     "table": "Ranked table",
+    "methods": "Methods, as in the paper’s tables",
     "scores": "Scores",
     "differences": "Differences to the reference",
     "confusion": "Confusion matrices",
@@ -40,15 +53,16 @@ MISSING = {
 }
 
 
-def page(analysis: Analysis, table: pd.DataFrame) -> str:
+def page(analysis: Analysis, table: pd.DataFrame, methods: MethodComparison | None = None) -> str:
     """The whole page.
 
     Args:
         analysis: of the study.
         table: tables.ablation_table of it, offered for download.
+        methods: the study as a comparison of methods, if it is one.
     """
     study = analysis.study
-    drawn = draw(analysis)
+    drawn = draw(analysis) | (draw_methods(analysis, methods) if methods else {})
     flat = [figure for group in drawn.values() for figure in group]
     confusion = figures.confusions(analysis)
     downloads = {figure.name: html.download(figure.data) for figure in flat}
@@ -65,7 +79,8 @@ def page(analysis: Analysis, table: pd.DataFrame) -> str:
         facts=_facts(analysis),
         progress=_progress(analysis),
         failures=_failures(analysis),
-        sections=SECTIONS.items(),
+        sections=[(anchor, title) for anchor, title in SECTIONS.items() if methods or anchor != "methods"],
+        methods=comparison_text.section(methods) if methods else "",
         groups=[(anchor, SECTIONS[anchor], drawn[anchor]) for anchor in DRAWN],
         missing=MISSING,
         heads=page_tables.column_heads(analysis),
@@ -77,7 +92,7 @@ def page(analysis: Analysis, table: pd.DataFrame) -> str:
             }
             for rank, result in enumerate(analysis.results, start=1)
         ],
-        matrices=page_tables.matrix_tables(confusion),
+        matrices=page_tables.matrix_tables(confusion.replace({"variant": methods.labels}) if methods else confusion),
         first_matrices=FIRST_MATRICES,
         factors=_factors(analysis),
         reference_levels=analysis.reference.variant.levels if analysis.reference else {},
@@ -113,6 +128,18 @@ def draw(analysis: Analysis) -> dict[str, list[Figure]]:
         ],
         "growth": [figure for group in complexity.figures(study.growth).values() for figure in group],
     }
+
+
+def draw_methods(analysis: Analysis, methods: MethodComparison) -> dict[str, list[Figure]]:
+    """The learning curves of all methods, each whole and enlarged, in the place of those of a few variants."""
+    drawn = []
+    for quantity in ("accuracy", "loss"):
+        rows = figures.learning_curves(analysis, quantity).replace({"variant": methods.labels})
+        if len(rows):
+            drawn.append(drawing_cells.draw_methods_learning(rows, quantity, enlarged=False))
+            later = figures.enlarged(rows)
+            drawn.append(drawing_cells.draw_methods_learning(later, quantity, enlarged=True))
+    return {"learning": drawn}
 
 
 def _facts(analysis: Analysis) -> list[tuple[str, str]]:

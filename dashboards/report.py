@@ -1,4 +1,4 @@
-"""A study's report on disk: the page, the table as CSV and as Markdown."""
+"""A study's report on disk: the page, the tables as CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dashboards import text
+from dashboards import comparison_text, text
 from dashboards.analysis import analyse
+from dashboards.comparison import compare_methods, comparison_table
 from dashboards.page import page
 from dashboards.study import Study
 from dashboards.tables import ablation_table, csv, headline, markdown
@@ -36,7 +37,9 @@ class Report:
 
 
 def write_report(study: Study, folder: Path) -> Report:
-    """Write index.html, ablation.csv and ablation.md; each appears whole or not at all.
+    """Write index.html, ablation.csv and ablation.md, for a comparison of methods comparison.csv, .md and .tex too.
+
+    Each appears whole or not at all.
 
     The same study gives the same bytes.
 
@@ -58,7 +61,12 @@ def write_report(study: Study, folder: Path) -> Report:
     )
     _write(report.path_csv, csv(table))
     _write(report.path_md, markdown(analysis))
-    _write(report.path_html, page(analysis, table))
+    methods = compare_methods(analysis)
+    if methods:
+        _write(folder / "comparison.csv", csv(comparison_table(methods)))
+        _write(folder / "comparison.md", comparison_text.markdown(methods))
+        _write(folder / "comparison.tex", comparison_text.latex(methods))
+    _write(report.path_html, page(analysis, table, methods))
     return report
 
 

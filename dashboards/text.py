@@ -88,3 +88,24 @@ def plain_markdown(text: str) -> str:
     for sign in "\\`*_[]<>|#":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
+
+
+LATEX = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "²": "$^2$",
+    "’": "'",
+    NOTHING: "--",
+    MINUS: "$-$",
+}
+"""Signs that LaTeX reads as markup or, in plain setups, not at all."""
+
+
+def plain_latex(text: str) -> str:
+    """A text that LaTeX prints as it is."""
+    return " ".join("".join(LATEX.get(sign, sign) for sign in text).split())

@@ -38,7 +38,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
     """Everything that the report needs to know, as dashboards take it."""
     from dashboards.study import Study, StudyVariant
     from madv.data.cache import load
-    from orchestration.growth_file import growth_points
+    from orchestration.growth_file import growth_points, network_cost
 
     spec = plan.spec
     states = store.states([cell.key for cell in plan.cells])
@@ -47,6 +47,8 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
     manifest = load(plan.variants[0].config.dataset, cache_root).manifest
     rows = zip(manifest["sample_id"], manifest["label"], manifest["subject"], strict=True)
     arguments = shlex.join([str(spec.path), *overrides])
+    # Only a comparison of methods has room for what each network costs.
+    compared = len({variant.config.method.name for variant in plan.variants}) > 1
     return Study(
         cluster_name=spec.cluster_name,
         question=spec.question,
@@ -61,6 +63,8 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
                 overrides=variant.overrides,
                 is_reference=variant is plan.variants[0],
                 random_folds=variant.config.protocol.split == "clips",
+                method=_method(variant.config),
+                **(network_cost(variant.config, cache_root) if compared else {}),
                 remarks=_remarks(variant.config),
             )
             for variant in plan.variants
@@ -69,12 +73,27 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         subjects=plan.facts.subjects,
         sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
         optimistic=spec.protocol.optimistic,
+        dataset=_preset(plan),
         ceilings=_ceilings(plan),
         growth=growth_points(plan.variants[0].config, plan.facts, cache_root),
         cells={(one.variant, one.seed, one.subject): cell for one, cell in zip(planned, cells, strict=True)},
         provenance=_provenance(plan, cells),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
     )
+
+
+def _method(config: Config) -> str:
+    """The network's name in the paper."""
+    from madv.methods.table import METHODS
+
+    return METHODS[config.method.name].title if config.method.name in METHODS else "MADV-Net"
+
+
+def _preset(plan: Plan) -> str:
+    """The name by which the reference's data set was chosen."""
+    reference = plan.variants[0]
+    chosen = [text.partition("=")[2].strip() for text in reference.overrides if text.startswith("dataset=")]
+    return chosen[-1] if chosen else reference.config.dataset.kind
 
 
 def _remarks(config: Config) -> tuple[str, ...]:

@@ -1,14 +1,16 @@
-"""How the cost of a study's reference grows with its clips: counted once, then kept beside the clip caches."""
+"""What a study's networks cost, and how its reference's cost grows: counted once, then kept beside the clip caches."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from madv.config import Config
-from madv.data.cache import DatasetFacts
+from madv.data.cache import DatasetFacts, describe
+from madv.fits import Shapes
 from orchestration.code import training_code
 from orchestration.folders import LocalFolder
 from orchestration.ids import digest
@@ -22,6 +24,37 @@ def growth_points(config: Config, facts: DatasetFacts, cache_root: Path) -> list
         facts: of its data set.
         cache_root: folder of the clip caches.
     """
+
+    def count(shapes: Shapes) -> Any:
+        from madv.growth import growth
+
+        return [dataclasses.asdict(point) for point in growth(config, shapes, len(facts.class_names), runs=0)]
+
+    points: list[dict[str, Any]] = _kept("growth", config, facts, cache_root, count)
+    return points
+
+
+def network_cost(config: Config, cache_root: Path) -> dict[str, int]:
+    """Of a clip's prediction: its multiply-accumulates, "macs", and the bytes held on a CPU, "memory".
+
+    Args:
+        config: of a variant.
+        cache_root: folder of the clip caches.
+    """
+    facts = describe(config.dataset, cache_root)
+
+    def count(shapes: Shapes) -> Any:
+        from madv.complexity import measure
+
+        found = measure(config, shapes, len(facts.class_names), runs=1, device="cpu")
+        return {"macs": found.macs, "memory": found.peak_memory}
+
+    cost: dict[str, int] = _kept("cost", config, facts, cache_root, count)
+    return cost
+
+
+def _kept(kind: str, config: Config, facts: DatasetFacts, cache_root: Path, count: Callable[[Shapes], Any]) -> Any:
+    """What is kept for this network on these clips, else what count says."""
     streams = config.model.streams.active() if config.method.name == "madv_net" else ("texture",)
     shapes = {name: facts.streams[name] for name in streams}
     key = {
@@ -30,13 +63,9 @@ def growth_points(config: Config, facts: DatasetFacts, cache_root: Path) -> list
         "classes": len(facts.class_names),
         "code": training_code(config),
     }
-    folder, name = LocalFolder(str(cache_root / "growth")), f"{digest(key)}.json"
+    folder, name = LocalFolder(str(cache_root / kind)), f"{digest(key)}.json"
     kept = folder.get(name)
-    if kept is not None:
-        points: list[dict[str, Any]] = json.loads(kept)
-        return points
-    from madv.growth import growth
-
-    points = [dataclasses.asdict(point) for point in growth(config, shapes, len(facts.class_names), runs=0)]
-    folder.put(name, json.dumps(points).encode())
-    return points
+    if kept is None:
+        kept = json.dumps(count(shapes)).encode()
+        folder.put(name, kept)
+    return json.loads(kept)

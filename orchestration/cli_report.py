@@ -52,7 +52,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
     return Study(
         cluster_name=spec.cluster_name,
         question=spec.question,
-        design=spec.design,
+        design=spec.design.kind,
         metric=spec.report.metric,
         alpha=spec.report.alpha,
         class_names=plan.facts.class_names,

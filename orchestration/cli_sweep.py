@@ -15,6 +15,7 @@ from rich.text import Text
 
 from madv.errors import MadvError
 from orchestration.cells import CellStore
+from orchestration.designs import aliases
 from orchestration.keyed_store import State
 from orchestration.plan import Plan, PlannedCell, expand
 from orchestration.progress import SweepProgress
@@ -219,6 +220,8 @@ def _print_plan(plan: Plan, states: Mapping[str, State], pretraining: int, conso
     counts = f"{len(plan.variants)} variants x {len(spec.seeds)} seeds x {len(facts.subjects)} subjects"
     states_text = f"{len(states) - failed} done, {failed} failed, {pending} to train"
     console.print(f"{counts} = {len(plan.cells)} cells: {states_text}", highlight=False)
+    if mixed := aliases(spec.design):
+        console.print(Text(f"this fraction cannot tell apart: {'; '.join(mixed)}"))
     if pretraining:
         console.print(
             f"before them {pretraining} pre-trainings, shared by all variants with one encoder", highlight=False

@@ -159,7 +159,7 @@ class Recorder:
         spec = self._plan.spec
         params: dict[str, Any] = {
             "question": spec.question,
-            "design": spec.design,
+            "design": spec.design.kind,
             "metric": spec.report.metric,
             "seeds": list(spec.seeds),
             "subjects": len(self._plan.facts.subjects),

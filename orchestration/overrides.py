@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from madv.config import Config
 from madv.errors import ConfigError, Problem
-from orchestration.designs import Levels, combinations, overrides_of, variant_name
+from orchestration.designs import Design, combinations, overrides_of, variant_name
 
 MAX_SHOWN = 8
 """Messages about whole variants; one mistake can break hundreds of them."""
@@ -66,21 +66,15 @@ def _bad(overrides: Sequence[Override], context: tuple[str, ...]) -> dict[Overri
     return {one: Problem(place=one.place, message=f"{one.text!r}: {message}") for one, message in bad.items()}
 
 
-def find_contradictions(
-    base: Sequence[str],
-    factors: Mapping[str, Mapping[str, tuple[str, ...]]],
-    design: str,
-    exclude: Sequence[Levels],
-    place: str,
-) -> list[Problem]:
+def find_contradictions(base: Sequence[str], design: Design, place: str) -> list[Problem]:
     """What each override allows and a whole variant does not, such as all streams off; each message once."""
     broken: dict[str, list[str]] = {}
-    for levels in combinations(design, factors, exclude):
+    for levels in combinations(design):
         try:
-            composed(overrides_of(base, factors, levels))
+            composed(overrides_of(base, design.factors, levels))
         except ConfigError as error:
             for problem in error.problems:
-                broken.setdefault(str(problem), []).append(variant_name(levels, factors))
+                broken.setdefault(str(problem), []).append(variant_name(levels, design.factors))
     return [
         Problem(place=place, message=f"{_variants(names)}: {message}; metadata.sweep.exclude leaves variants out")
         for message, names in list(broken.items())[:MAX_SHOWN]

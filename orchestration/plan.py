@@ -13,7 +13,7 @@ from madv.encoder_key import encoder_meaning
 from madv.errors import Problem, SpecError
 from madv.fits import Describe, misfits
 from orchestration.cells import cell_key
-from orchestration.designs import combinations, overrides_of, variant_name
+from orchestration.designs import Levels, combinations, overrides_of, variant_name
 from orchestration.ids import digest
 from orchestration.overrides import composed
 from orchestration.spec import SweepSpec
@@ -158,9 +158,9 @@ class _Facts:
 def _variants(spec: SweepSpec, facts_of: _Facts) -> list[Variant]:
     """One variant a meaning; of several combinations with one meaning the first gives the name."""
     names: dict[str, list[str]] = {}
-    firsts: dict[str, tuple[dict[str, str], tuple[str, ...], Config]] = {}
-    for levels in combinations(spec.design, spec.factors, spec.exclude):
-        overrides = overrides_of(spec.base, spec.factors, levels)
+    firsts: dict[str, tuple[Levels, tuple[str, ...], Config]] = {}
+    for levels in combinations(spec.design):
+        overrides = overrides_of(spec.base, spec.design.factors, levels)
         config = composed(overrides)
         source = config.pretrain.dataset
         meaning = digest(
@@ -170,7 +170,7 @@ def _variants(spec: SweepSpec, facts_of: _Facts) -> list[Variant]:
                 "source": None if source is None else facts_of(source).fingerprint,
             }
         )
-        names.setdefault(meaning, []).append(variant_name(levels, spec.factors))
+        names.setdefault(meaning, []).append(variant_name(levels, spec.design.factors))
         firsts.setdefault(meaning, (levels, overrides, config))
     return [
         Variant(
@@ -201,7 +201,7 @@ def _misfits(spec: SweepSpec, variants: list[Variant], facts_of: _Facts) -> list
             place, text = spec.places.get("base", "base"), message
             if variant is not reference:
                 # The reference can do without it, so that a level of this variant has brought it in.
-                factor = next(name for name, level in variant.levels.items() if level != reference.levels[name])
+                factor = next(name for name, level in variant.levels.items() if level != reference.levels.get(name))
                 place, text = spec.places.get(factor, factor), f"variant {variant.name!r}: {message}"
             problems[message] = Problem(place=place, message=text)
     return list(problems.values())

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from madv.errors import Problem, SpecError, unknown
 from orchestration.cluster_keys import CLUSTER_KEYS
-from orchestration.designs import DESIGNS, LATER_DESIGNS
-from orchestration.factors import read_exclude, read_factors
+from orchestration.designs import Design
+from orchestration.factors import read_exclude, read_factors, read_kind, read_resolution, read_when
 from orchestration.ids import digest
 from orchestration.overrides import Override, find_contradictions, find_problems
 from orchestration.sections import Section, show
@@ -23,7 +23,9 @@ SWEEP_KEYS = (
     "base",
     "design",
     "factors",
+    "variants",
     "exclude",
+    "resolution",
     "seeds",
     "protocol",
     "resources",
@@ -79,11 +81,8 @@ class SweepSpec:
     question: str
     base: tuple[str, ...]
     """Hydra overrides of every variant, those of the command line last."""
-    design: str
-    factors: Mapping[str, Mapping[str, tuple[str, ...]]]
-    """Factor -> level -> Hydra overrides; the first level of a factor is the reference."""
-    exclude: tuple[Mapping[str, str], ...] = ()
-    """Combinations to leave out: each maps factors to levels."""
+    design: Design
+    """Which variants are compared."""
     seeds: tuple[int, ...] = (0,)
     protocol: Protocol = Protocol()
     resources: Resources = Resources()
@@ -109,28 +108,29 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
     sweep = _sweep_section(top)
     base = [Override(text=text, place=sweep.place("base", index)) for index, text in sweep.texts("base", BASE_EXAMPLE)]
     base += [Override(text=text, place="command line") for text in overrides]
-    design = _design(sweep)
-    factors = read_factors(sweep) if sweep.values else {}
-    exclude = read_exclude(sweep, factors, design)
+    kind = read_kind(sweep)
+    factors = read_factors(sweep, kind) if sweep.values else {}
+    when = read_when(sweep, factors, kind)
+    resolution = read_resolution(sweep, kind)
+    exclude = read_exclude(sweep, factors, kind, when)
     top.problems += find_problems(base, factors)
+    plain = {
+        factor: {level: tuple(one.text for one in overrides) for level, overrides in levels.items()}
+        for factor, levels in factors.items()
+    }
+    design = Design(kind=kind or "", factors=plain, when=when, exclude=exclude, resolution=resolution)
     content: dict[str, Any] = {
         "question": sweep.text("question", ""),
         "base": tuple(override.text for override in base),
         "design": design,
-        "factors": {
-            factor: {level: tuple(one.text for one in overrides) for level, overrides in levels.items()}
-            for factor, levels in factors.items()
-        },
-        "exclude": tuple(exclude),
         "seeds": _seeds(sweep),
         "protocol": _protocol(sweep.section("protocol")),
         "resources": _resources(sweep.section("resources")),
         "report": _report(sweep.section("report")),
         "storage_path": sweep.text("storage_path", "store"),
     }
-    if design is not None and not top.problems:
-        place = sweep.place("factors")
-        top.problems += find_contradictions(content["base"], content["factors"], design, exclude, place)
+    if not top.problems:
+        top.problems += find_contradictions(content["base"], design, sweep.place("factors"))
     if top.problems:
         raise SpecError(_in_order(top))
     places = {"base": sweep.place("base"), **{factor: sweep.place("factors", factor) for factor in factors}}
@@ -160,14 +160,6 @@ def _sweep_section(top: Section) -> Section:
     later = {key: "is not built yet; leave it out" for key in LATER_KEYS}
     sweep.allow(SWEEP_KEYS, lambda key: "belongs at the top of the file" if key in CLUSTER_KEYS else later.get(key))
     return sweep
-
-
-def _design(sweep: Section) -> str | None:
-    design = sweep.values.get("design")
-    if design in LATER_DESIGNS:
-        sweep.problem(f"{design!r} is not built yet; choose from {', '.join(DESIGNS)}", "design")
-        return None
-    return sweep.choice("design", DESIGNS) if sweep.values else None
 
 
 def _seeds(sweep: Section) -> tuple[int, ...]:
@@ -215,8 +207,8 @@ def _report(section: Section) -> ReportOptions:
 
 def _digest(content: dict[str, Any]) -> str:
     """Of the order of factors and levels too: the first level is the reference."""
-    factors = [[factor, list(map(list, levels.items()))] for factor, levels in content["factors"].items()]
-    options = {key: asdict(content[key]) for key in ("protocol", "resources", "report")}
+    options = {key: asdict(content[key]) for key in ("design", "protocol", "resources", "report")}
+    factors = [[factor, list(map(list, levels.items()))] for factor, levels in content["design"].factors.items()]
     return digest({**content, **options, "factors": factors})
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from orchestration.cluster_keys import CLUSTER_KEYS
-from orchestration.designs import combinations, variant_name
+from orchestration.designs import Design
 from orchestration.spec import Protocol, ReportOptions, Resources, SweepSpec, load_spec
 
 STREAMS = """\
@@ -58,13 +58,15 @@ def test_whole_file(tmp_path: Path) -> None:
         digest=spec.digest,
         question="Which input streams does MADV-Net need?",
         base=("dataset=synthetic", "model=madv_tiny", "train=demo", "train.epochs=1"),
-        design="factorial",
-        factors={
-            "texture": {"on": (), "off": ("model.streams.texture=false",)},
-            "depth": {"on": (), "off": ("model.streams.depth=false",)},
-            "au": {"on": (), "off": ("model.streams.au=false",)},
-        },
-        exclude=({"texture": "off", "depth": "off", "au": "off"},),
+        design=Design(
+            kind="factorial",
+            factors={
+                "texture": {"on": (), "off": ("model.streams.texture=false",)},
+                "depth": {"on": (), "off": ("model.streams.depth=false",)},
+                "au": {"on": (), "off": ("model.streams.au=false",)},
+            },
+            exclude=({"texture": "off", "depth": "off", "au": "off"},),
+        ),
         seeds=(0, 1, 2),
         protocol=Protocol(kind="loso"),
         resources=Resources(cpus_per_trial=2.0, gpus_per_trial=0.5),
@@ -75,7 +77,7 @@ def test_whole_file(tmp_path: Path) -> None:
 
 def test_defaults(tmp_path: Path) -> None:
     spec = load_spec(write(tmp_path, SHORT))
-    assert (spec.question, spec.base, spec.exclude, spec.seeds, spec.storage_path) == ("", (), (), (0,), "store")
+    assert (spec.question, spec.base, spec.design.exclude, spec.seeds, spec.storage_path) == ("", (), (), (0,), "store")
     assert (spec.resources, spec.report) == (Resources(cpus_per_trial=1, gpus_per_trial="auto"), ReportOptions())
 
 
@@ -95,7 +97,7 @@ def test_the_head_of_a_cluster_reads_the_same_sweep(tmp_path: Path) -> None:
     assert '"true": []' in as_ray_writes_it
     here = load_spec(write(tmp_path, STREAMS))
     there = load_spec(write(tmp_path, as_ray_writes_it, "ray_bootstrap_config.yaml"))
-    assert there.factors == here.factors
+    assert there.design == here.design
     assert there.digest == here.digest
 
 
@@ -131,28 +133,14 @@ def test_anchors_and_merge_keys(tmp_path: Path) -> None:
         "      more: {<<: *levels, none: [loss.focal_mu=0]}\n"
         "      last: {<<: *levels, none: [loss.focal_mu=0]}\n",
     )
-    factors = load_spec(write(tmp_path, text)).factors
+    factors = load_spec(write(tmp_path, text)).design.factors
     assert factors["again"] == factors["focal"]
     assert factors["more"] == {"two": ("loss.focal_lambda=2",), "none": ("loss.focal_mu=0",)}
 
 
 def test_yes_and_no_are_levels_too(tmp_path: Path) -> None:
     text = STREAMS.replace("au:      {on: [], off:", "au:      {yes: [], No:").replace("au=off", "au=no")
-    assert load_spec(write(tmp_path, text)).factors == load_spec(write(tmp_path, STREAMS, "b.yaml")).factors
-
-
-FACTORS = {"a": {"x": (), "y": ("k=1",), "z": ("k=2",)}, "b": {"on": (), "off": ("m=0",)}}
-
-
-def test_factorial_is_every_combination_less_the_excluded() -> None:
-    found = combinations("factorial", FACTORS, [{"a": "z", "b": "off"}])
-    names = [variant_name(levels, FACTORS) for levels in found]
-    assert names == ["reference", "b=off", "a=y", "a=y b=off", "a=z"]
-
-
-def test_one_factor_at_a_time_is_one_variant_a_level() -> None:
-    found = combinations("one_factor_at_a_time", FACTORS)
-    assert [variant_name(levels, FACTORS) for levels in found] == ["reference", "a=y", "a=z", "b=off"]
+    assert load_spec(write(tmp_path, text)).design == load_spec(write(tmp_path, STREAMS, "b.yaml")).design
 
 
 def test_cluster_keys_are_those_of_the_installed_ray() -> None:

@@ -87,8 +87,8 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         ("cluster_name: ablate-streams\n", "", "1: cluster_name: is missing"),
         ("cluster_name: ablate-streams", "cluster_name: a/b", "1: cluster_name: must be a name of"),
         ("cluster_name: ablate-streams", "cluster_name: 3", "1: cluster_name: must be a name of"),
-        ("factorial", "search", "5: metadata.sweep.design: 'search' is not built yet; choose from factorial"),
-        ("    design: factorial\n", "", "3: metadata.sweep.design: is missing; choose from factorial"),
+        ("factorial", "search", "5: metadata.sweep.design: 'search' is not built yet; choose from one_factor_at_a_time"),
+        ("    design: factorial\n", "", "3: metadata.sweep.design: is missing; choose from one_factor_at_a_time"),
         ("factorial", "[factorial]", "5: metadata.sweep.design: unknown design ['factorial']"),
         ("seeds: 2", "seeds: 0", "9: metadata.sweep.seeds: must be a number of seeds"),
         ("seeds: 2", "seeds: true", "9: metadata.sweep.seeds: must be a number of seeds"),
@@ -206,7 +206,7 @@ def test_a_reference_that_holds_only_with_its_levels_is_sound(tmp_path: Path) ->
     start, end = text.index("texture: {on"), text.index("    seeds")
     path = tmp_path / "sweep.yaml"
     path.write_text(text[:start] + factor + "\n" + text[end:])
-    assert set(load_spec(path).factors["stream"]) == {"texture", "depth"}
+    assert set(load_spec(path).design.factors["stream"]) == {"texture", "depth"}
 
 
 def test_a_bad_override_is_found_once_not_once_a_variant(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from madv.data import megc2019_files
 from madv.data.annotations.gather import Gathered, Source, gather, missing
 from madv.data.annotations.kinds import KINDS
 from madv.data.check_frames import Finding, Notes, look
 from madv.data.layouts import Found, no_folder, recognise, unknown_folder, unreadable
-from madv.data.twin_layouts import twin_of
+from madv.data.twin_layouts import in_twin
 from madv.errors import DataError, Problem
 
 _COMPOSITE = ("casme2", "samm", "smic")
@@ -44,7 +45,7 @@ def check(root: Path) -> list[Report]:
     """Look at all that a folder holds.
 
     Args:
-        root: a folder as downloaded, or one that holds several.
+        root: a folder as downloaded, or one that holds several; or the npz file of MEGC2019's flow.
 
     Returns:
         One report for each data set, and one more for the composite where its three are there.
@@ -52,17 +53,20 @@ def check(root: Path) -> list[Report]:
     Raises:
         DataError: it is no folder, or holds no data set that is known.
     """
+    flow = [_flow(path) for path in megc2019_files.find(root)]
     if not root.is_dir():
+        if flow:
+            return flow
         raise DataError([Problem(place=str(root), message=no_folder(root))])
     found = recognise(root)
-    if not found:
+    if not found and not flow:
         raise DataError([Problem(place=str(root), message=unknown_folder(root)), *unreadable(root)])
     reports = [
         _report(root, each, images) for each in found for images in list(each.places) or [_first_images(each.kind)]
     ]
     if {each.kind for each in found if each.files} >= set(_COMPOSITE):
         reports.append(_composite(root, [report for report in reports if report.kind in _COMPOSITE]))
-    return reports
+    return [*reports, *flow]
 
 
 def _report(root: Path, found: Found, images: str) -> Report:
@@ -87,18 +91,11 @@ def _report(root: Path, found: Found, images: str) -> Report:
         kind=found.kind,
         title=KINDS[found.kind].title,
         root=root,
-        twin=_is_twin(root, found, images),
+        twin=in_twin(root / found.places[images].base if images in found.places else root),
         facts=facts,
         findings=notes.finish(),
         command=_command(overrides),
     )
-
-
-def _is_twin(root: Path, found: Found, images: str) -> bool:
-    """Whether the root, or the folder in it that holds the frames, is one."""
-    place = found.places.get(images)
-    folders = [root, *([root / place.base.parts[0]] if place is not None and place.base.parts else [])]
-    return any(twin_of(folder) is not None for folder in folders)
 
 
 def _facts(gathered: Gathered, images: str) -> dict[str, str]:
@@ -129,6 +126,31 @@ def _composite(root: Path, parts: list[Report]) -> Report:
         facts={"parts": ", ".join(report.title for report in cropped)},
         findings=findings,
         command=_command(["dataset=composite", _override("path", root)]),
+    )
+
+
+def _flow(path: Path) -> Report:
+    """MEGC2019 as optical flow: one npz file, or the folder of images with their label CSV."""
+    notes, facts = Notes(), {}
+    try:
+        raw = megc2019_files.read_folder(path) if path.is_dir() else megc2019_files.read_npz(path)
+    except DataError as error:
+        notes.problems("problems of the files", error.problems)
+    else:
+        people, emotions = set(zip(raw.dataset, raw.subject, strict=True)), Counter(raw.labels.tolist())
+        facts = {
+            "images": "28 x 28: horizontal flow, vertical flow, strain",
+            "clips": f"{len(raw.labels)} of {len(people)} subjects",
+            "emotions": ", ".join(f"{name} {emotions[at]}" for at, name in enumerate(megc2019_files.CLASS_NAMES)),
+        }
+    return Report(
+        kind="megc2019",
+        title="MEGC2019's composite as optical flow",
+        root=path,
+        twin=False,
+        facts=facts,
+        findings=notes.finish(),
+        command=_command(["dataset=megc2019", _override("path", path)]),
     )
 
 

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from madv.data.layouts import refuse_outside
 from madv.errors import DataError, Problem
 
 CLASS_NAMES = ("negative", "positive", "surprise")
 LAYOUTS = "the npz file, or the folder with the PNG images and their label CSV"
 SIZE = 28
 MOST_PROBLEMS = 12
+MOST_BYTES = 64 * 2**20
+"""Of an npz file, unpacked; the public one has 1 MB."""
 
 _ARRAYS = ("x", "y", "subject", "dataset", "clip")
 _COLUMNS = ("dataset", "sub", "filename_o", "label")
@@ -38,6 +41,14 @@ class Raw(NamedTuple):
         return ["/".join(parts) for parts in zip(self.dataset, self.subject, self.clip, strict=True)]
 
 
+def find(path: Path) -> list[Path]:
+    """What dataset.path can be: the npz file itself, or of a folder the npz files in it, or it with its label CSV."""
+    if not path.is_dir():
+        return [path] if path.suffix == ".npz" else []
+    found = [file for file in sorted(path.glob("*.npz")) if _has_arrays(file)]
+    return found or ([path] if _label_tables(path) else [])
+
+
 def source_files(path: Path) -> list[Path]:
     """The files that `path` stands for: itself, or a folder's label CSV and the images that it lists."""
     if not path.is_dir():
@@ -51,10 +62,13 @@ def read_npz(path: Path) -> Raw:
     try:
         # Opened here, since np.load leaves its own file open where it finds no archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            unpacked = sum(member.file_size for member in archive.zip.infolist())
+            if unpacked > MOST_BYTES:
+                raise _wrong(path, [f"unpacks to {unpacked / 2**20:,.0f} MB, more than {MOST_BYTES // 2**20}: refused"])
             missing = [name for name in _ARRAYS if name not in archive]
             arrays = {name: archive[name] for name in _ARRAYS if name in archive}
             has = ", ".join(sorted(archive)) or "nothing"
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile):
         raise _wrong(path, [f"cannot be read as an npz file; dataset.path must be {LAYOUTS}"]) from None
     problems = [f"has no array {name!r}; it has {has}" for name in missing] or _array_problems(arrays)
     if problems:
@@ -111,8 +125,16 @@ def _array_problems(arrays: dict[str, npt.NDArray[Any]]) -> list[str]:
     return problems
 
 
-def _label_table(path: Path) -> tuple[Path, list[dict[str, str]]]:
-    """The one CSV with the columns of the labels, in the folder or one below, and its rows."""
+def _has_arrays(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {f"{name}.npy" for name in _ARRAYS} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _label_tables(path: Path) -> list[tuple[Path, list[dict[str, str]]]]:
+    """The CSV files with the columns of the labels, in the folder or one below, and their rows."""
     tables = []
     for file in sorted([*path.glob("*.csv"), *path.glob("*/*.csv")]):
         try:
@@ -122,6 +144,12 @@ def _label_table(path: Path) -> tuple[Path, list[dict[str, str]]]:
                     tables.append((file, [{name: (row[name] or "").strip() for name in _COLUMNS} for row in reader]))
         except (OSError, UnicodeDecodeError, csv.Error):
             continue  # some other table
+    return tables
+
+
+def _label_table(path: Path) -> tuple[Path, list[dict[str, str]]]:
+    """The only one."""
+    tables = _label_tables(path)
     if not tables:
         columns = ", ".join(_COLUMNS)
         raise _wrong(path, [f"holds no CSV with columns {columns}; dataset.path must be {LAYOUTS}"])
@@ -154,7 +182,9 @@ def _images(path: Path, table: Path, rows: list[dict[str, str]]) -> list[Path]:
     missing = [name for name in wanted if name not in here]
     if missing:
         raise _wrong(best, [f"has no image {name!r}, which {table.name} lists" for name in missing])
-    return [best / name for name in wanted]
+    files = [best / name for name in wanted]
+    refuse_outside(path, (file for file in files if file.is_symlink()))
+    return files
 
 
 def _read_image(file: Path) -> npt.NDArray[np.uint8] | str:
@@ -163,12 +193,11 @@ def _read_image(file: Path) -> npt.NDArray[np.uint8] | str:
 
     try:
         with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError, UnidentifiedImageError):
+            if image.size != (SIZE, SIZE):
+                return f"{file.name!r} is {image.width} x {image.height}, not {SIZE} x {SIZE}"
+            return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         return f"{file.name!r} is no image"
-    if pixels.shape != (SIZE, SIZE, 3):
-        return f"{file.name!r} is {pixels.shape[1]} x {pixels.shape[0]}, not {SIZE} x {SIZE}"
-    return pixels
 
 
 def _flow_first(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

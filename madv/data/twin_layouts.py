@@ -90,6 +90,12 @@ def twin_of(folder: Path) -> Twin | None:
         return None
 
 
+def in_twin(folder: Path) -> bool:
+    """Whether a folder is one or is somewhere in one."""
+    place = folder.resolve()
+    return any(twin_of(above) is not None for above in (place, *place.parents))
+
+
 def films(annotations: Annotations, images: str = "") -> tuple[Film, ...]:
     """The folders of all clips, sorted.
 

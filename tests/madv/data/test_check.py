@@ -6,7 +6,9 @@ import shlex
 import shutil
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 from small_twins import annotation_file, small_twin
 
 from madv.compose import compose
@@ -158,3 +160,28 @@ def test_the_command_line(casme2, capsys):
     twin = ["--like", "smic", "--annotations", str(annotation_file("smic", casme2.parent)), "--out"]
     assert cli.main(["data", "synthesize", *twin, str(casme2.parent / "smic"), "--size", "16"]) == 0
     assert "3 clips, 43 frames in 3 folders" in capsys.readouterr().out
+
+
+def test_the_optical_flow_of_megc2019_as_file_and_as_folder(tmp_path, capsys):
+    names = {"subject": ["s01", "006"], "dataset": ["smic", "samm"], "clip": ["a", "b"]}
+    np.savez(tmp_path / "flow.npz", x=np.zeros((2, 28, 28, 3), np.uint8), y=np.array([0, 2]), **names)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "labels.csv").write_text("dataset,sub,filename_o,label\nsmic,s01,a,0\nsamm,006,b,2\n")
+    for name in ("s01_a .png", "006_b .png"):
+        Image.new("RGB", (28, 28)).save(folder / name)
+    for path, setting in ((tmp_path / "flow.npz",) * 2, (tmp_path, tmp_path / "flow.npz"), (folder, folder)):
+        (report,) = check(path)
+        assert report.facts["clips"] == "2 of 2 subjects"
+        assert report.facts["emotions"] == "negative 1, positive 0, surprise 1"
+        assert report.command == f"madv data prepare dataset=megc2019 dataset.path={setting}"
+    (folder / "006_b .png").unlink()
+    assert cli.main(["data", "check", str(folder)]) == 2
+    assert "has no image '006_b .png', which labels.csv lists" in capsys.readouterr().out
+    (folder / "006_b .png").symlink_to("/etc/passwd")
+    assert "leads out of" in found(folder)["problems of the files"][1][0]
+    np.savez_compressed(tmp_path / "flow.npz", x=np.zeros((30_000, 28, 28, 3), np.uint8), y=np.array([0, 2]), **names)
+    assert (
+        "flow.npz: unpacks to 67 MB, more than 64: refused"
+        in found(tmp_path / "flow.npz")["problems of the files"][1][0]
+    )

@@ -226,7 +226,7 @@ def _adjust(results: Sequence[VariantResult], alpha: float) -> list[VariantResul
 
 
 def _limits(study: Study, reference: int | None, results: Sequence[VariantResult]) -> tuple[str, ...]:
-    notes = []
+    notes = list(study.remarks)
     if reference is None:
         notes.append("No variant is marked as the reference, so nothing is compared.")
     elif not results[reference].scores and len(results) > 1:

@@ -56,6 +56,8 @@ class Study:
     """Scored subjects took part in training or in its choices; the report says so in red."""
     dataset: str = ""
     """Name of the data set's preset, e.g. casme2."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know of the data before any score, such as that they are synthetic."""
     ceilings: Mapping[str, float] | None = None
     """Best score that the data allow a variant, by name, where it is known (synthetic data)."""
     growth: Sequence[Mapping[str, Any]] = ()

@@ -48,8 +48,10 @@ def _prepare(config: RecordedConfig, root: Path, processes: int | None, console:
 
 
 def _print_facts(facts: DatasetFacts, console: Console) -> None:
+    twins = facts.facts.get("twins", [])
     classes = zip(facts.class_names, facts.clips_per_class, strict=True)
     lines = {
+        "twin": f"{', '.join(twins)}: synthetic frames, not the data set itself" if twins else "",
         "clips": f"{sum(facts.clips_per_class)} of {len(facts.subjects)} subjects",
         "classes": ", ".join(f"{name} {count}" for name, count in classes),
         "streams": ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in facts.streams.items()),

@@ -71,6 +71,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         ),
         seeds=spec.seeds,
         subjects=plan.facts.subjects,
+        remarks=_twins(plan, cache_root),
         sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
         optimistic=spec.protocol.optimistic,
         dataset=_preset(plan),
@@ -106,6 +107,19 @@ def _remarks(config: Config) -> tuple[str, ...]:
         "optimistic: its epoch is chosen on the clips that it is scored on": config.protocol.epoch == "best_on_test",
     }
     return tuple(remark for remark, holds in said.items() if holds)
+
+
+def _twins(plan: Plan, cache_root: Path) -> tuple[str, ...]:
+    """That frames of any of the data sets were written by `madv data synthesize`."""
+    from madv.data.cache import describe
+
+    configs = [variant.config for variant in plan.variants]
+    sources = {config.dataset for config in configs} | {c.pretrain.dataset for c in configs if c.pretrain.dataset}
+    twins = sorted({name for source in sources for name in describe(source, cache_root).facts.get("twins", ())})
+    if not twins:
+        return ()
+    names = f"Twin of {', '.join(twins)}: synthetic frames"
+    return (f"{names}, made for its annotation file, not the data set itself. No score says anything of real faces.",)
 
 
 def print_report(report: Report, console: Console, metric: str) -> None:

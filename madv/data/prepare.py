@@ -22,6 +22,7 @@ from madv.data.prepare_note import write_note
 from madv.data.prepare_plan import Plan, plan, raise_all
 from madv.data.prepare_pool import cores, make_all
 from madv.data.prepare_store import LOG, Layout, allocate, alone, finished, record, row_digest, write_row
+from madv.data.twin_layouts import in_twin
 from madv.errors import DataError, Problem
 
 Progress = Callable[[str, int, int], None]
@@ -189,6 +190,7 @@ def _facts(todo: Plan) -> dict[str, Any]:
     return {
         "files": [file.name for file in manifest.files],
         "releases": manifest.releases,
+        "twins": _twins(todo),
         "corrections": [dataclasses.asdict(correction) for correction in manifest.corrections],
         "excluded": [dataclasses.asdict(clip) for clip in manifest.excluded],
         "sampling": {job.sample_id: list(job.sampling.notes) for job in todo.jobs if job.sampling.notes},
@@ -197,6 +199,13 @@ def _facts(todo: Plan) -> dict[str, Any]:
         "au": config.au.source,
         "align": config.align,
     }
+
+
+def _twins(todo: Plan) -> list[str]:
+    """The data sets whose frames `madv data synthesize` has written."""
+    datasets = todo.manifest.table["dataset"]
+    folders = {(dataset, job.recording.path.parent) for dataset, job in zip(datasets, todo.jobs, strict=True)}
+    return sorted({dataset for dataset, folder in folders if in_twin(folder)})
 
 
 def _whole(folder: Path, todo: Plan) -> bool:

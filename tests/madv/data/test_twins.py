@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from collections import Counter
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from madv.data.manifest import read_manifest
 from madv.data.twin_layouts import Twin, films
 from madv.data.twins import pictures, synthesize
 from madv.errors import DataError
+from orchestration import cli
 
 CONFIGS = {
     "casme2": Casme2Config(classes=7),
@@ -86,6 +88,40 @@ def test_counts_of_the_real_files(kind, folders, clips, frames):
     if kind == "smic":
         assert Counter(clip.emotion for clip in inside) == {"negative": 70, "positive": 51, "surprise": 43}
         assert len({clip.subject for clip in inside}) == 16
+
+
+SWEEP = """
+cluster_name: twin
+provider: {type: local, head_ip: 127.0.0.1, worker_ips: []}
+metadata:
+  sweep:
+    question: Do action units help?
+    base: [%s]
+    design: factorial
+    factors: {au: {on: [], off: [model.streams.au=false]}}
+    seeds: 1
+"""
+
+
+def test_from_the_annotation_file_to_a_report_by_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    small = ["--like", "samm", "--annotations", str(annotation_file("samm", tmp_path)), "--out", "twin", "--size", "32"]
+    assert cli.main(["data", "synthesize", *small]) == 0
+    assert cli.main(["data", "check", "twin"]) == 0
+    command = next(line for line in capsys.readouterr().out.splitlines() if "prepare with" in line)
+    overrides = [*shlex.split(command)[5:], "dataset.classes=8", "dataset.clip.frames=8", "dataset.clip.size=32"]
+    assert cli.main(["data", "prepare", *overrides]) == 0
+    told = capsys.readouterr().out
+    assert "twin       samm: synthetic frames, not the data set itself" in told
+    assert "clips      3 of 3 subjects" in told
+    overrides += ["model=madv_tiny", "train=demo", "train.epochs=1", "model.streams.depth=false"]
+    assert cli.main(["train", *overrides]) == 0
+    assert "UF1 " in capsys.readouterr().out
+    (tmp_path / "twin.yaml").write_text(SWEEP % ", ".join(overrides))
+    assert cli.main(["report", "twin.yaml"]) == 0
+    assert "Note: Twin of samm: synthetic frames" in capsys.readouterr().out
+    assert "Twin of samm: synthetic frames" in (tmp_path / "reports/twin/index.html").read_text()
 
 
 def rendered(film, units, **changes):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboards.analysis import Analysis, VariantResult
-from dashboards.published import PROTOCOL, Footnote, Published, published
+from dashboards.published import PROTOCOL, Footnote, Published, methods, published
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,18 +66,17 @@ def compare_methods(analysis: Analysis) -> MethodComparison | None:
     if len(times) < 2:
         return None
     table = published(study.dataset)
-    order = {method: place for place, method in enumerate(table.figures if table else ())}
+    order = {method: place for place, method in enumerate(methods())}
     in_plan = {variant.name: place for place, variant in enumerate(study.variants)}
     results = sorted(
         analysis.results,
         key=lambda result: (order.get(result.variant.method, len(order)), in_plan[result.variant.name]),
     )
-    here = {footnote for footnote in table.footnotes if footnote.method in times} if table else set()
     return MethodComparison(
         rows=tuple(_row(result, times, study.class_names, table) for result in results),
         classes=tuple(dict.fromkeys((*(table.classes if table else ()), *study.class_names))),
         published=table,
-        footnotes=tuple(footnote for footnote in (table.footnotes if table else ()) if footnote in here),
+        footnotes=tuple(footnote for footnote in (table.footnotes if table else ()) if footnote.method in times),
         notes=tuple(_notes(study.class_names, table)),
     )
 

@@ -96,6 +96,11 @@ def published(dataset: str) -> Published | None:
     )
 
 
+def methods() -> tuple[str, ...]:
+    """Names in the order of the paper's tables, which is the same in all."""
+    return tuple(next(iter(_figures().values())))
+
+
 @functools.cache
 def _figures() -> dict[str, dict[str, dict[str, str]]]:
     """Data set -> method -> quantity -> as printed, in the order of the paper."""

@@ -90,6 +90,7 @@ def test_published_figures_change_no_number_of_ours(smic: Study) -> None:
     assert [result.scores for result in with_them.results] == [result.scores for result in without.results]
     assert [result.comparison for result in with_them.results] == [result.comparison for result in without.results]
     found = compared(alone)
+    assert [row.name for row in found.rows] == ["C3D", "MADV-Net"]
     assert found.notes == ("The paper publishes no figures for these clips.",)
     assert all(not entry.published for row in found.rows for entry in comparison_text.entries(found, row))
     assert not [name for name in comparison_table(found) if name.startswith("published")]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.designs import aliases
 from orchestration.mlflow_values import git_commit
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         ),
         seeds=spec.seeds,
         subjects=plan.facts.subjects,
-        remarks=_twins(plan, cache_root),
+        remarks=(*_twins(plan, cache_root), *_aliases(plan)),
         sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
         optimistic=spec.protocol.optimistic,
         dataset=_preset(plan),
@@ -107,6 +108,11 @@ def _remarks(config: Config) -> tuple[str, ...]:
         "optimistic: its epoch is chosen on the clips that it is scored on": config.protocol.epoch == "best_on_test",
     }
     return tuple(remark for remark, holds in said.items() if holds)
+
+
+def _aliases(plan: Plan) -> tuple[str, ...]:
+    mixed = aliases(plan.spec.design)
+    return (f"This fraction cannot tell apart: {'; '.join(mixed)}.",) if mixed else ()
 
 
 def _twins(plan: Plan, cache_root: Path) -> tuple[str, ...]:

@@ -60,9 +60,9 @@ def child_params(variant: Variant, seed: int) -> dict[str, Any]:
 
 
 def predictions_csv(cells: Sequence[Cell]) -> str:
-    """CSV: one row a clip."""
+    """CSV: one row a clip; held_out is its subject, or where clips are split at random the fold."""
     names = next((cell.class_names for cell in cells if cell.class_names), ())
-    rows = [",".join(["sample_id", "subject", "y_true", "y_pred", *names])]
+    rows = [",".join(["sample_id", "held_out", "y_true", "y_pred", *names])]
     for cell in cells:
         for sample, true, predicted, shares in zip(
             cell.sample_id, cell.y_true, cell.y_pred, cell.probabilities, strict=True

@@ -143,7 +143,8 @@ class DepthConfig:
     """luminance, zero and shuffled (another clip's depth, of depth_anything or folder) are controls."""
     path: str | None = None
     """depth_anything: a model's folder or its id on the hub; null: Depth Anything V2 small. folder: the root of the
-    depth maps, laid out and numbered like the frames. shuffled: either of them."""
+    depth maps, laid out and numbered like the frames, or as the manifest's column depth says; null: the data set's own
+    folder, with that column. shuffled: either of them."""
     scale: Literal["clip", "frame"] = "clip"
     """Relative depth is known up to scale and shift: fitted to the onset frame once a clip, or for each frame."""
 
@@ -156,7 +157,8 @@ class AuConfig:
     """Estimates from CSV files (openface and pyfeat read LibreFace's too), or pseudo action units: how far regions of
     the face have moved since the onset."""
     path: str | None = None
-    """openface, pyfeat: the folder of the CSV files, one a clip: <sample id>.csv or <folder of the frames>.csv."""
+    """openface, pyfeat: the folder of the CSV files, one a clip: <sample id>.csv or <folder of the frames>.csv, or as
+    the manifest's column estimates says; null: the data set's own folder, with that column."""
     order: Literal["numbers", "names"] | None = None
     """Rows that count from 0 or 1 are in the order of the frames' numbers (a video was read) or names (a folder was
     read: img100 before img46); null: only where both are the same."""
@@ -242,7 +244,11 @@ class CompositeConfig(FramesConfig):
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)
 class ManifestConfig(FramesConfig):
-    """Your own data set: a table (CSV or Parquet) of sample_id, subject, emotion, frames, onset, apex, offset ..."""
+    """Your own data set: a table (CSV, Parquet, xlsx) with a row a clip.
+
+    Columns: sample_id, subject, emotion, frames (folder or video); where there are any onset, apex, offset,
+    action_units, fps, depth (folder of depth maps), estimates (CSV file of estimated action units), notes.
+    """
 
     kind: Literal["manifest"] = "manifest"
     """The reader."""

@@ -76,6 +76,7 @@ def _report(root: Path, found: Found, images: str) -> Report:
         notes.odd["annotation files; the first is taken"] = [str(file.relative_to(root)) for file in found.files]
     source = Source(found.kind, "dataset.path", root, annotations, images)
     facts: dict[str, str] = {}
+    own: list[str] = []
     try:
         gathered = gather(source)
     except DataError as error:
@@ -84,6 +85,9 @@ def _report(root: Path, found: Found, images: str) -> Report:
         facts = _facts(gathered, images)
         notes.problems("folders missing", missing(gathered, source))
         look(gathered, notes)
+        clips = gathered.annotations.clips
+        own += ["dataset.depth.source=folder"] if any(clip.depth for clip in clips) else []
+        own += ["dataset.au.source=openface"] if any(clip.estimates for clip in clips) else []
     overrides = [f"dataset={found.kind}", _override("path", root)]
     overrides += [f"dataset.images={images}"] if images and images != _first_images(found.kind) else []
     overrides += [_override("annotations", Path(annotations))] if annotations else []
@@ -94,7 +98,7 @@ def _report(root: Path, found: Found, images: str) -> Report:
         twin=in_twin(root / found.places[images].base if images in found.places else root),
         facts=facts,
         findings=notes.finish(),
-        command=_command(overrides),
+        command=_command([*overrides, *own]),
     )
 
 

@@ -29,6 +29,8 @@ COLUMNS = {
     "action_units": "str",
     "frames": "str",
     "fps": "Float64",
+    "depth": "str",
+    "estimates": "str",
     "notes": "str",
 }
 """Types by column; what is missing is NA."""
@@ -40,7 +42,8 @@ class Manifest:
 
     table: pd.DataFrame
     """COLUMNS, sorted by sample_id, index 0..N-1. Frame numbers are the annotation's, as corrected; `notes` repeats the
-    corrections; `frames` is a folder or film, relative to the root of its data set, NA where it is missing."""
+    corrections. `frames` is a folder or film, relative to the root of its data set, NA where it is missing; so are
+    `depth` and `estimates`, which only a manifest of one's own has."""
     class_names: tuple[str, ...]
     """Label i is class_names[i]; in alphabetical order."""
     corrections: tuple[Correction, ...]
@@ -174,6 +177,8 @@ def _row(clip: Annotated, kind: str, prefix: str, frames: str | None) -> dict[st
         "action_units": clip.action_units,
         "frames": frames,
         "fps": clip.fps,
+        "depth": clip.depth,
+        "estimates": clip.estimates,
         "notes": "; ".join(clip.notes) or None,
     }
 

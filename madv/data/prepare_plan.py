@@ -124,9 +124,10 @@ def _job(
         sampling = sample(Times(*map(_number, (clip.onset, clip.apex, clip.offset))), recording.numbers, config.clip)
         if depth is not None and (missing := [number for number in sampling.numbers if number not in depth.files]):
             raise ValueError(f"{depth.path} has no depth of frames {missing[:5]}; make it, or set dataset.depth.source")
-        _refuse_links(manifest.roots[clip.dataset], recording, sampling.numbers)
+        root = manifest.roots[clip.dataset]
+        _refuse_links(root, recording, sampling.numbers)
         if depth is not None:
-            _refuse_links(_folder(config.depth.path, "dataset.depth.path"), depth, sampling.numbers)
+            _refuse_links(Path(config.depth.path or root).expanduser(), depth, sampling.numbers)
     except DataError as error:
         raise DataError([located(problem, clip.sample_id, place) for problem in error.problems]) from None
     except ValueError as error:
@@ -150,19 +151,20 @@ def _job(
 
 def _found(config: RecordedConfig, root: Path, clip: Any) -> tuple[Recording, Recording | None, Path | None]:
     """Where a clip's frames, depth maps and estimated action units are; none of them outside its folder."""
-    frames = root / clip.frames
-    refuse_outside(root, [frames])
+    refuse_outside(root, [root / clip.frames])
     depth = units = None
     source = config.depth.source
     if source == "folder" or (source == "shuffled" and not is_model(config.depth.path)):
-        folder = _folder(config.depth.path, "dataset.depth.path")
-        refuse_outside(folder, [folder / clip.frames])
-        depth = index(folder / clip.frames, MAPS)
+        own = clip.depth if isinstance(clip.depth, str) else None
+        folder = _folder(config.depth.path or (root if own else None), "dataset.depth.path")
+        refuse_outside(folder, [folder / (own or clip.frames)])
+        depth = index(folder / (own or clip.frames), MAPS)
     if config.au.source in ("openface", "pyfeat"):
-        folder = _folder(config.au.path, "dataset.au.path")
-        units = au_files.find(folder, clip.sample_id, clip.frames)
+        own = clip.estimates if isinstance(clip.estimates, str) else None
+        folder = _folder(config.au.path or (root if own else None), "dataset.au.path")
+        units = folder / own if own else au_files.find(folder, clip.sample_id, clip.frames)
         refuse_outside(folder, [units])
-    return index(frames), depth, units
+    return index(root / clip.frames), depth, units
 
 
 def _refuse_links(root: Path, recording: Recording, numbers: Iterable[int]) -> None:
@@ -202,9 +204,9 @@ def _model(config: RecordedConfig) -> str | None:
     return None
 
 
-def _folder(path: str | None, setting: str) -> Path:
+def _folder(path: str | Path | None, setting: str) -> Path:
     if path is None or not Path(path).expanduser().is_dir():
-        raise DataError([Problem(place=setting, message=f"must be a folder, not {path!r}")])
+        raise DataError([Problem(place=setting, message=f"must be a folder, not {path}")])
     return Path(path).expanduser()
 
 

@@ -21,7 +21,7 @@ def find(sheets: Sequence[Sheet]) -> Table | None:
 
 
 def read(table: Table, sheets: Sequence[Sheet], file: Path) -> Annotations:
-    """All clips of the file; onset, apex, offset, action_units, fps and notes may be absent."""
+    """All clips of the file; onset, apex, offset, action_units, fps, depth, estimates and notes may be absent."""
     findings = Findings(str(file))
     clips = [_clip(row, findings) for row in table]
     return findings.finish(KIND, file, clips)
@@ -45,19 +45,22 @@ def _clip(row: Row, findings: Findings) -> Annotated:
         sample_id=row.text("sampleid"),
         subject=row.text("subject"),
         emotion=plain_emotion(row.text("emotion")),
-        folder=_inside(row, findings),
+        folder=_inside(row, "frames", findings),
         onset=onset,
         apex=apex,
         offset=offset,
         action_units=units,
         fps=float(fps) if fps else None,
+        depth=_inside(row, "depth", findings) if row.text("depth") else None,
+        estimates=_inside(row, "estimates", findings) if row.text("estimates") else None,
         notes=present((*notes, row.text("notes"))),
     )
 
 
-def _inside(row: Row, findings: Findings) -> str:
-    """The folder or file of the frames, which must not lead out of the data set."""
-    path = PurePosixPath(row.text("frames").replace("\\", "/"))
+def _inside(row: Row, column: str, findings: Findings) -> str:
+    """The folder or file of a column, which must not lead out of the data set."""
+    text = row.text(column)
+    path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", str(path)):
-        findings.wrong(row, f"frames {row.text('frames')!r} lead out of the data set's folder")
+        findings.wrong(row, f"{column} {text!r} lead out of the data set's folder")
     return str(path)

@@ -55,6 +55,10 @@ class Annotated:
     """The cell's text."""
     expression: Literal["macro", "micro"] = "micro"
     fps: float | None = None
+    depth: str | None = None
+    """A manifest's own: folder of the depth maps."""
+    estimates: str | None = None
+    """A manifest's own: CSV file of estimated action units."""
     notes: tuple[str, ...] = ()
 
 

@@ -98,6 +98,13 @@ def test_a_manifest_that_leads_out_is_refused(tmp_path):
     assert "row 2: frames '../../etc' lead out of the data set's folder" in wrong["problems of the annotations"][1][0]
 
 
+def test_a_manifest_names_its_own_depth_and_estimates(tmp_path):
+    (tmp_path / "own.csv").write_text("sample_id,subject,emotion,frames,depth,estimates\na,s1,sad,a,d/a,a.csv\n")
+    assert check(tmp_path)[0].command.endswith(" dataset.depth.source=folder dataset.au.source=openface")
+    (tmp_path / "own.csv").write_text("sample_id,subject,emotion,frames,depth\na,s1,sad,a,../d\n")
+    assert "row 2: depth '../d' lead out" in found(tmp_path)["problems of the annotations"][1][0]
+
+
 def test_bombs_and_archives_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("xl/workbook.xml", bytes(40 * 2**20))

@@ -301,6 +301,14 @@ def test_estimated_units_and_targets_of_the_same_names(home, root):
     assert clips.au_names == ("AU4", "AU17")
     assert clips.streams["au"][2].tolist() == [[2, 4, 6, 8, 10], [1, 1, 1, 1, 1]]
     assert clips.au_targets.tolist() == [[1, 0], [0, 0], [0, 0], [1, 0]]
+    table = home / "table.csv"
+    plain = table.read_text().splitlines()
+    table.write_text(
+        "\n".join([f"{plain[0]},estimates", *(f"{line},c{row}.csv" for row, line in enumerate(plain[1:]))])
+    )
+    named = cache.load(config(home, au=AuConfig(source="openface", order="numbers")), root)
+    assert (named.streams["au"] == clips.streams["au"]).all()
+    table.write_text("\n".join(plain))
     (home / "c3.csv").write_text("frame, AU04_r\n1,1\n2,1\n3,1\n4,1\n5,1\n")
     (message,) = problems(cache.load, config(home, au=openface), root)
     assert "c3.csv: has AU4; other clips have AU4, AU17; estimate them alike (clip c3, " in message
@@ -340,6 +348,14 @@ def test_depth_from_a_folder_and_its_controls(home, root):
     assert all((one != other).any() for one, other in zip(own, shuffled, strict=True))
     assert (depth(source="zero") == 0).all()
     assert depth(source="luminance").shape == own.shape
+    table = home / "table.csv"
+    listed = [f"{line},depth/{line.split(',')[3]}" for line in table.read_text().splitlines()[1:]]
+    named = "\n".join([f"{table.read_text().splitlines()[0]},depth", *listed])
+    table.write_text(named.replace("depth/frames/c1", "depth/one"))
+    (home / "depth/frames/c1").rename(home / "depth/one")
+    np.testing.assert_array_equal(depth(source="folder"), own)
+    (home / "depth/one").rename(home / "depth/frames/c1")
+    table.write_text("\n".join(line.rpartition(",")[0] for line in named.splitlines()))
     (home / "depth" / "frames" / "c1" / "img99.npy").unlink()
     (message,) = problems(cache.load, config(home, depth=DepthConfig(source="folder", path=path)), root)
     assert "has no depth of frames [99]; make it" in message

@@ -10,10 +10,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from madv.data.prepare_clip import ClipJob, Made, make_and_write
-from madv.data.prepare_plan import Plan
 from madv.errors import DataError
+
+if TYPE_CHECKING:  # every process imports this module: the plan's own imports take longer than a hundred frames
+    from madv.data.prepare_plan import Plan
 
 FEWEST = 8
 """Clips that another process is worth starting for."""

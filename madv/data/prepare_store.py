@@ -60,7 +60,7 @@ def write_row(folder: Path, name: str, row: int, values: npt.NDArray[Any]) -> No
     """
     file = folder / f"{name}.npy"
     array = np.load(file, mmap_mode="r", allow_pickle=False)
-    data = np.ascontiguousarray(values, dtype=array.dtype).tobytes()
+    data = np.ascontiguousarray(values, dtype=array.dtype).reshape(-1).view(np.uint8).data
     assert len(data) == array[0].nbytes, f"{name}: {len(data)} bytes for a row of {array[0].nbytes}"
     # Not through the map: where the disk is full a write fails with an error, a page with a bus error.
     with file.open("r+b", buffering=0) as out:

@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-model lock clean
+.PHONY: setup demo test lint bench bench-model bench-data twins lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,6 +31,12 @@ bench: $(READY)  ## Figures, not tests: prints ratios and times of this machine.
 
 bench-model: $(READY)  ## MADV-Net beside VideoMAE-B: a training step and an inference clip.
 	$(BIN)/python -m tests.bench.model
+
+bench-data: $(READY)  ## Preparing a data set (share of JPEG decoding), opening its cache, reading it in training.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.data
+
+twins: $(READY)  ## Slow: the four data sets from their annotation files (ANNOTATIONS=folder) to a score, on twins.
+	$(BIN)/python -m tests.bench.twins $(if $(ANNOTATIONS),--annotations $(ANNOTATIONS))
 
 lock:  ## Pin what is installed now.
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from madv.errors import DataError, Problem
+from madv.hub import AbsentError, model_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -142,25 +143,11 @@ def _flat(clips: Iterable[tuple[Any, list[Image.Image]]], waiting: list[tuple[An
 
 def _folder(name: str) -> Path:
     """The model's folder: the one given, or the hub's copy on this machine, fetched if need be."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    from urllib.request import urlopen
-
-    from huggingface_hub import constants, snapshot_download
-
     try:
-        return Path(snapshot_download(name, local_files_only=True, allow_patterns=list(MODEL_FILES)))
-    except (OSError, ValueError):
-        pass  # not here yet
-    way = "put config.json, preprocessor_config.json and model.safetensors of the model in a folder"
-    try:
-        # Asked first: without a network the hub's own client tries for half a minute.
-        urlopen(constants.ENDPOINT, timeout=10).close()
-        return Path(snapshot_download(name, allow_patterns=list(MODEL_FILES)))
-    except (OSError, ValueError) as error:
-        reason = str(getattr(error, "reason", error)).splitlines()[0]
-        message = f"is no folder, and the hub cannot give it ({reason}): {way} and set dataset.depth.path=FOLDER"
+        return model_folder(name, MODEL_FILES)
+    except AbsentError as error:
+        way = "put config.json, preprocessor_config.json and model.safetensors of the model in a folder"
+        message = f"is no folder, and the hub cannot give it ({error}): {way} and set dataset.depth.path=FOLDER"
         raise _wrong(name, message) from None
 
 

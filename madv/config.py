@@ -72,10 +72,12 @@ class PretrainConfig:
     mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the tubes of a clip that are hidden."""
     target: Literal["both", "appearance", "motion"] = "both"
-    """What is rebuilt under the mask: normalised pixels, differences between frames, or both."""
+    """What MADV-Net rebuilds under the mask: normalised pixels, differences between frames, or both. Other methods
+    rebuild what their authors chose: videomae pixels, mae_dfer both."""
     motion_weight: Share = 0.5
-    """Weight l of motion where both are rebuilt: (1 - l) MSE(pixels) + l MSE(differences)."""
-    decoder_blocks: Positive = 2
+    """MADV-Net: weight l of motion where both are rebuilt, (1 - l) MSE(pixels) + l MSE(differences)."""
+    decoder_blocks: Positive | None = None
+    """null: 2 of MADV-Net; 4 of videomae and mae_dfer, as published."""
     dataset: DatasetConfig | None = None
     """Data set of the supervised part (the paper's SMIC, or CAS(ME)^2's macro-expressions); null: none."""
     supervised_epochs: NotNegative = 0
@@ -116,16 +118,29 @@ class Config:
     pretrain: PretrainConfig = PretrainConfig()
     protocol: ProtocolConfig = ProtocolConfig()
 
+    def reads(self) -> tuple[str, ...]:
+        """Streams that the network reads."""
+        return self.model.streams.active() if self.method.name == "madv_net" else ("texture",)
+
     def meaning(self) -> dict[str, Any]:
-        """What training depends on, as plain JSON values; data sets enter a cell's key by their content instead."""
+        """What training depends on, as plain JSON values.
+
+        Data sets enter a cell's key by their content instead, and weights on disk stand here by theirs.
+        """
         sections = dataclasses.asdict(self)
         sections.pop("dataset")
         sections["pretrain"].pop("dataset")
         # What the network in question does not read must not tell one run from another.
-        for name in ("method",) if self.method.name == "madv_net" else ("model", "loss", "pretrain"):
-            sections.pop(name)
+        if self.method.name == "madv_net":
+            sections.pop("method")
+        else:
+            sections["method"] = self.method.meaning()
+            for name in ("target", "motion_weight"):
+                sections["pretrain"].pop(name)
+            for name in ("model", "loss"):
+                sections.pop(name)
         if not self.pretrain.active():
-            sections.pop("pretrain", None)
+            sections.pop("pretrain")
         if self.protocol == ProtocolConfig():
             sections.pop("protocol")
         return sections

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses
+from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
@@ -42,4 +43,12 @@ class MethodConfig:
     class_mu: NonNegative = 0.0
     """Class balance of the cross-entropy: weight n_c ** -class_mu, with mean 1 over classes; 0: none, as published."""
     weights: str | None = None
-    """videomae: a local folder, or a model's name on the hub."""
+    """videomae: a folder with config.json and model.safetensors, or a model's name on the hub; it sets the sizes."""
+
+    def meaning(self) -> dict[str, Any]:
+        """What training depends on, as plain JSON values; weights by their content."""
+        from madv.methods.weights import content
+
+        settings = dataclasses.asdict(self)
+        settings["weights"] = None if self.weights is None else content(self.weights)
+        return settings

@@ -6,19 +6,27 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from madv.config import Config
+from madv.config import Config, LossConfig
+from madv.config_method import MethodConfig
 from madv.config_model import DroppingConfig, ModelConfig
 from madv.errors import Problem
-from madv.model.grids import tokens_grid
+from madv.methods.table import TUBELETS, tubelet
+from madv.model.grids import boxes_grid, tokens_grid
+
+OURS = "madv_net"
 
 
-def encoder_model(model: ModelConfig) -> ModelConfig:
-    """The model as it is pre-trained: every token is kept, and the heads, which are thrown away, are the default ones.
+def encoder_config(config: Config) -> Config:
+    """The configuration that a network is pre-trained with: losses and heads, which are thrown away, are the default
+    ones, and every token is kept.
 
     So variants that differ in these alone share one pre-training.
     """
     default = ModelConfig()
-    return dataclasses.replace(model, dropping=DroppingConfig(), head_dropout=default.head_dropout)
+    model = dataclasses.replace(config.model, dropping=DroppingConfig(), head_dropout=default.head_dropout)
+    plain = MethodConfig()
+    method = dataclasses.replace(config.method, own_loss=plain.own_loss, class_mu=plain.class_mu)
+    return dataclasses.replace(config, model=model, method=method, loss=LossConfig())
 
 
 def encoder_meaning(config: Config) -> dict[str, Any]:
@@ -27,18 +35,16 @@ def encoder_meaning(config: Config) -> dict[str, Any]:
     Heads, losses and the training that follows are not among it, nor is a setting that is without effect here. The
     data sets enter a key by their fingerprints instead.
     """
-    model = dataclasses.asdict(encoder_model(config.model))
-    for name in ("dropping", "head_dropout"):
-        del model[name]
-    pretrain = dataclasses.asdict(config.pretrain)
-    if pretrain.pop("dataset") is None:
+    meaning = encoder_config(config).meaning()
+    pretrain = meaning["pretrain"]
+    if config.pretrain.dataset is None:
         pretrain["supervised_epochs"] = 0
     if not pretrain["masked_epochs"]:
         for name in ("mask_ratio", "target", "motion_weight", "decoder_blocks"):
-            del pretrain[name]
-    elif pretrain["target"] != "both":
+            pretrain.pop(name, None)
+    elif pretrain.get("target", "both") != "both":
         del pretrain["motion_weight"]
-    return {"model": model, "pretrain": pretrain}
+    return {name: meaning[name] for name in ("method", "model", "pretrain") if name in meaning}
 
 
 def check_pretraining(
@@ -51,15 +57,24 @@ def check_pretraining(
         shapes: of one clip of the data set, by stream.
         source: the same of pretrain.dataset; None where there is none.
     """
+    method = config.method.name
+    if method not in (OURS, *TUBELETS):
+        message = f"{method} has none; set pretrain=none, or method to one of {', '.join((OURS, *TUBELETS))}"
+        return [Problem(place="pretrain", message=message)]
     problems = []
-    streams = config.model.streams.active()
+    streams = config.reads()
     visual = [name for name in streams if name != "au"]
     if config.pretrain.masked_epochs and visual:
         frames, height, width = shapes[visual[0]][1:]
-        if tokens_grid((frames, height, width), config.model.tokenizer)[1:] == (1, 1):
+        if method == OURS:
+            grid = tokens_grid((frames, height, width), config.model.tokenizer)
+        else:
+            grid = boxes_grid((frames, height, width), tubelet(config.method, frames))
+        if grid[1:] == (1, 1):
+            way = "model.tokenizer.stride or pool_stride" if method == OURS else "method.patch"
             message = (
                 f"a frame of {height} x {width} pixels is a single token, which cannot be hidden and seen; "
-                "set pretrain.masked_epochs=0, or a smaller model.tokenizer.stride or pool_stride"
+                f"set pretrain.masked_epochs=0, or a smaller {way}"
             )
             problems.append(Problem(place="pretrain.masked_epochs", message=message))
     if source is None:
@@ -67,7 +82,8 @@ def check_pretraining(
     for name in streams:
         here, there = shapes[name], source.get(name)
         if there is None:
-            message = f"has no {name} stream; it has {' and '.join(source)}: set model.streams.{name}=false"
+            way = f": set model.streams.{name}=false" if method == OURS else ""
+            message = f"has no {name} stream; it has {' and '.join(source)}{way}"
             problems.append(Problem(place="pretrain.dataset", message=message))
         elif tuple(there) != tuple(here):
             message = (

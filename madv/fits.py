@@ -35,7 +35,7 @@ def misfits(config: Config, describe: Describe) -> list[Problem]:
     # The data set's own words first: it knows which setting of its own would bring a stream in.
     problems = check_streams(facts, config.model.streams) if ours else []
     problems = problems or shape_misfits(config, facts.streams)
-    if ours and not problems and config.pretrain.active():
+    if not problems and config.pretrain.active():
         source = config.pretrain.dataset
         problems = check_pretraining(config, facts.streams, None if source is None else describe(source).streams)
     return problems

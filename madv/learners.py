@@ -45,7 +45,7 @@ def make_learner(config: Config, clips: Clips, key: str) -> Learner:
 
 
 def _madv_net(config: Config, clips: Clips, key: str) -> Learner:
-    reads = config.model.streams.active()
+    reads = config.reads()
     shapes = {name: clips.streams[name].shape[1:] for name in reads}
     network = MADVNet(config.model, config.loss, shapes, len(clips.class_names), targets=clips.au_targets is not None)
     initialise(network, key)
@@ -85,4 +85,4 @@ def _method(config: Config, clips: Clips, key: str) -> Learner:
     def balance(counts: torch.Tensor) -> torch.Tensor:
         return class_weights(counts, config.method.class_mu)
 
-    return Learner(network=network, reads=("texture",), balance=balance, losses=losses, logits=logits)
+    return Learner(network=network, reads=config.reads(), balance=balance, losses=losses, logits=logits)

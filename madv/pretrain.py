@@ -6,24 +6,23 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from madv.config import Config, LossConfig, PretrainConfig, TrainConfig
+from madv.config import Config, PretrainConfig, TrainConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold
 from madv.data.identity import subject_identity
-from madv.encoder_key import check_pretraining, encoder_model
+from madv.encoder_key import check_pretraining, encoder_config
 from madv.errors import DataError, Problem
 from madv.inputs import inputs as read_inputs
 from madv.inputs import scales
 from madv.learners import Learner, make_learner
 from madv.model.network import MADVNet, initialise
-from madv.model.pyramid import VisualStream
 from madv.model.reconstruction import Reconstruction, draw_tubes, frame_differences
 from madv.optimise import autocast, optimise
 from madv.pretrained import Pretrained, encoder_state
@@ -73,7 +72,7 @@ def pretrain_fold(
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     key = f"{seed}/{fold.subject}"
-    config = dataclasses.replace(config, model=encoder_model(config.model), loss=LossConfig())
+    config = encoder_config(config)
     parts = [Part(clips, fold.train)]
     foreign = source is not None and source.fingerprint != clips.fingerprint
     _check(config, clips, source if foreign else None)
@@ -90,9 +89,8 @@ def pretrain_fold(
         torch.manual_seed(seed_of(key, "pre-training"))
         learner = make_learner(config, parts[-1].clips, key)
         network = learner.network.to(device)
-        assert isinstance(network, MADVNet)
-        if config.pretrain.masked_epochs and set(network.streams) != {"au"}:
-            history["masked"] = _masked(network, config, parts, key, device, report)
+        if config.pretrain.masked_epochs and set(learner.reads) != {"au"}:
+            history["masked"] = _masked(learner, config, parts, key, device, report)
         if config.pretrain.supervised_epochs and foreign:
             history["supervised"] = _supervised(learner, config, parts[-1], key, device, report)
     seen = parts if "masked" in history else parts[1:] if "supervised" in history else []
@@ -118,7 +116,7 @@ def _check(config: Config, clips: Clips, source: Clips | None) -> None:
     shapes = {name: x.shape[1:] for name, x in clips.streams.items()}
     there = None if source is None else {name: x.shape[1:] for name, x in source.streams.items()}
     problems = check_pretraining(config, shapes, there)
-    if source is not None and config.model.streams.au and clips.au_names != source.au_names:
+    if source is not None and "au" in config.reads() and clips.au_names != source.au_names:
         message = f"its action units are {', '.join(source.au_names)}, those of dataset {', '.join(clips.au_names)}"
         problems.append(Problem(place="pretrain.dataset", message=message))
     if problems:
@@ -126,7 +124,7 @@ def _check(config: Config, clips: Clips, source: Clips | None) -> None:
 
 
 def _masked(
-    network: MADVNet,
+    learner: Learner,
     config: Config,
     parts: list[Part],
     key: str,
@@ -134,35 +132,44 @@ def _masked(
     progress: Callable[[int], None],
 ) -> History:
     """Stage 1, in place: each stream rebuilds its own clips; all are hidden at the same places."""
-    streams = {name: stream for name, stream in network.streams.items() if isinstance(stream, VisualStream)}
-    visual = tuple(name for name in config.model.streams.active() if name != "au")
+    visual = tuple(name for name in learner.reads if name != "au")
     scaled = [read_inputs(config, clips, rows, scales(clips, rows, visual), device) for clips, rows in parts]
     inputs = {name: torch.cat([part[name] for part in scaled]) for name in visual}
-    if config.model.depth_injection == "channel":
-        inputs = {"texture": torch.cat([inputs["texture"], inputs["depth"]], dim=1)}
-    decoders = {}
-    for name, x in inputs.items():
-        motion_unit = float(frame_differences(x).square().mean().sqrt().clamp(min=1e-6))
-        decoders[name] = Reconstruction(x.shape[1:], config.model, config.pretrain, motion_unit)
-    learners = nn.ModuleDict({"streams": nn.ModuleDict(streams), "decoders": nn.ModuleDict(decoders)})
-    initialise(learners["decoders"], f"{key}/decoders")
-    learners.to(device)
+    encoders: dict[str, nn.Module] = {"texture": learner.network}
+    decoders: dict[str, Any] = {}
+    if isinstance(learner.network, MADVNet):
+        if config.model.depth_injection == "channel":
+            inputs = {"texture": torch.cat([inputs["texture"], inputs["depth"]], dim=1)}
+        encoders = {name: learner.network.streams[name] for name in inputs}
+        decoders = {name: _reconstruction(x, config) for name, x in inputs.items()}
+    else:
+        decoders["texture"] = learner.network.reconstruction(config.pretrain.decoder_blocks)  # type: ignore[operator]
+    both = nn.ModuleDict({"streams": nn.ModuleDict(encoders), "decoders": nn.ModuleDict(decoders)})
+    initialise(both["decoders"], f"{key}/decoders")
+    both.to(device)
     masks = np.random.default_rng(seed_of(key, "masks"))
     train = _recipe(config.pretrain, config.pretrain.masked_epochs)
-    grid = next(iter(decoders.values())).grid
+    first = next(iter(decoders.values()))
 
     def losses(index: torch.Tensor) -> dict[str, torch.Tensor]:
-        mask = torch.from_numpy(draw_tubes(len(index), grid, config.pretrain.mask_ratio, masks)).to(device)
+        mask = torch.from_numpy(
+            draw_tubes(len(index), first.grid, config.pretrain.mask_ratio, masks, first.windows)
+        ).to(device)
         terms: dict[str, list[torch.Tensor]] = {}
-        for name, stream in streams.items():
-            clip, decoder = inputs[name][index], decoders[name]
+        for name, decoder in decoders.items():
             with autocast(train, device):
-                rebuilt = decoder(stream.grids(decoder.hide(clip, mask))[1])
-            for term, value in decoder.losses(rebuilt, clip, mask).items():
+                found = decoder.step(encoders[name], inputs[name][index], mask)
+            for term, value in found.items():
                 terms.setdefault(term, []).append(value)
         return {term: torch.stack(values).mean() for term, values in terms.items()}
 
-    return optimise(learners, train, sum(len(rows) for _, rows in parts), losses, f"{key}/masked", device, progress)
+    return optimise(both, train, sum(len(rows) for _, rows in parts), losses, f"{key}/masked", device, progress)
+
+
+def _reconstruction(x: torch.Tensor, config: Config) -> Reconstruction:
+    """For a stream of MADV-Net with these clips (n, C, T, H, W)."""
+    motion_unit = float(frame_differences(x).square().mean().sqrt().clamp(min=1e-6))
+    return Reconstruction(x.shape[1:], config.model, config.pretrain, motion_unit)
 
 
 def _supervised(

@@ -13,7 +13,7 @@ from torch import nn
 from madv.errors import MadvError, Problem
 
 ENCODER = ("streams.", "fuse_")
-"""What the parameters of streams and of their fusion begin with."""
+"""What the parameters of MADV-Net's streams and of their fusion begin with; other networks say so themselves."""
 OWN = ("decode", "unit_weight", "unit_bias", "dropping")
 """Parts of a stream that a variant has for its own loss or its own token dropping: they start afresh."""
 HEADER = "madv"
@@ -43,7 +43,7 @@ class Pretrained:
 def encoder_state(network: nn.Module) -> dict[str, torch.Tensor]:
     """Copies of the encoder's parameters and buffers, without heads, on the CPU."""
     state = network.state_dict()
-    return {name: state[name].detach().cpu().clone() for name in state if _is_encoder(name)}
+    return {name: state[name].detach().cpu().clone() for name in state if _is_encoder(network, name)}
 
 
 def load_pretrained(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
@@ -52,7 +52,7 @@ def load_pretrained(network: nn.Module, state: Mapping[str, torch.Tensor]) -> No
     Raises:
         PretrainedError: the names or shapes are not those of this network's encoder.
     """
-    own = {name: tensor for name, tensor in network.state_dict().items() if _is_encoder(name)}
+    own = {name: tensor for name, tensor in network.state_dict().items() if _is_encoder(network, name)}
     problems = [_problem(name, "is missing in the pre-trained weights") for name in own if name not in state]
     problems += [_problem(name, "is pre-trained, but not in this network") for name in state if name not in own]
     for name in own:
@@ -66,8 +66,9 @@ def load_pretrained(network: nn.Module, state: Mapping[str, torch.Tensor]) -> No
             tensor.copy_(state[name])
 
 
-def _is_encoder(name: str) -> bool:
-    return name.startswith(ENCODER) and not any(part in OWN for part in name.split("."))
+def _is_encoder(network: nn.Module, name: str) -> bool:
+    parts = getattr(network, "encoder_parts", ENCODER)
+    return name.startswith(parts) and not any(part in OWN for part in name.split("."))
 
 
 def encode(pretrained: Pretrained) -> bytes:

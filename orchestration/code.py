@@ -34,7 +34,7 @@ def training_code(config: Config) -> str:
     parts = COMMON
     if config.method.name != "madv_net":
         parts += METHODS
-    elif config.pretrain.active():
+    if config.pretrain.active():
         parts += PRETRAINING
     return code_fingerprint(parts)
 

@@ -17,7 +17,7 @@ from madv.methods.nr_dfernet import NRDFERNet
 from madv.methods.recurrent import RecurrentResNet
 from madv.methods.snippets import EST, CEFLNet
 from madv.methods.stt import STT
-from madv.methods.table import HEAD_WIDTH, METHODS, Shape
+from madv.methods.table import METHODS, TUBELETS, Shape, tubelet
 from madv.methods.videomae import VideoMAE
 
 CLUSTERING, ORDER, COMPACT = 10.0, 0.1428, 0.3
@@ -36,9 +36,8 @@ def build_method(method: MethodConfig, channels: int, shape: Shape, class_names:
     known = METHODS[method.name]
     width, blocks = method.width or known.width, method.blocks or known.blocks or 0
     classes, frames = len(class_names), shape[0]
-    heads = max(1, width // HEAD_WIDTH)
     neutral = next((index for index, name in enumerate(class_names) if name.lower() == "neutral"), None)
-    tubelet = min(2, frames)
+    box = tubelet(method, frames) if method.name in TUBELETS else shape
     build: dict[str, Callable[[], nn.Module]] = {
         "c3d": lambda: C3D(channels, frames, classes, width),
         "r2plus1d_18": lambda: ResNet3d(channels, classes, width, split=True),
@@ -51,12 +50,8 @@ def build_method(method: MethodConfig, channels: int, shape: Shape, class_names:
         "est": lambda: EST(channels, classes, width, blocks),
         "stt": lambda: STT(channels, shape, classes, width, blocks),
         "nr_dfernet": lambda: NRDFERNet(channels, shape, classes, width, neutral=neutral),
-        "videomae": lambda: VideoMAE(
-            channels, shape, classes, width, blocks, heads, method.patch, tubelet, method.weights
-        ),
-        "mae_dfer": lambda: MAEDFER(
-            channels, shape, classes, width, blocks, heads, (tubelet, method.patch, method.patch)
-        ),
+        "videomae": lambda: VideoMAE(channels, shape, classes, width, blocks, box, method.weights),
+        "mae_dfer": lambda: MAEDFER(channels, shape, classes, width, blocks, box),
     }
     return build[method.name]()
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
-from madv.methods.snippets import sinusoids
-from madv.methods.transformer import Attention, mlp
-
-Grid = tuple[int, int, int]
-
-
-def largest_divisor(number: int, most: int) -> int:
-    """The largest divisor of number that is at most `most`."""
-    return next(size for size in range(min(number, most), 0, -1) if number % size == 0)
+from madv.methods.masked import BLOCKS, TubeletReconstruction
+from madv.methods.transformer import Attention, head_count, largest_divisor, mlp, sinusoids
+from madv.model.grids import Grid, boxes_grid
 
 
 def region_of(grid: Grid) -> Grid:
@@ -49,6 +45,9 @@ class LocalGlobalBlock(nn.Module):
 class MAEDFER(nn.Module):
     """LGI-Former; the mean of the regions' tokens is classified."""
 
+    encoder_parts = ("tokens.", "region_token", "blocks.")
+    """What a pre-training hands over; the norm is the classifier's."""
+
     def __init__(
         self,
         channels: int,
@@ -56,33 +55,71 @@ class MAEDFER(nn.Module):
         num_classes: int,
         width: int = 512,
         blocks: int = 16,
-        heads: int = 8,
-        tubelet: tuple[int, int, int] = (2, 16, 16),
+        tubelet: Grid = (2, 16, 16),
     ) -> None:
         """Args:
         shape: (T, H, W) of a clip, whole numbers of tubelets.
         tubelet: frames, height and width that become one token.
         """
         super().__init__()
-        frames, height, wide = (size // part for size, part in zip(shape, tubelet, strict=True))
-        self.grid: Grid = (frames, height, wide)
+        self.grid = boxes_grid(shape, tubelet)
         self.region = region_of(self.grid)
+        heads = head_count(width)
         self.tokens = nn.Conv3d(channels, width, tubelet, stride=tubelet)
         self.positions: torch.Tensor
-        self.register_buffer("positions", sinusoids(frames * height * wide, width), persistent=False)
-        regions = [size // part for size, part in zip(self.grid, self.region, strict=True)]
-        self.region_token = nn.Parameter(torch.empty(1, regions[0] * regions[1] * regions[2], 1, width))
+        self.register_buffer("positions", sinusoids(math.prod(self.grid), width), persistent=False)
+        regions = math.prod(boxes_grid(self.grid, self.region))
+        self.region_token = nn.Parameter(torch.empty(1, regions, 1, width))
         self.blocks = nn.Sequential(*(LocalGlobalBlock(width, heads) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W) -> logits (B, K)."""
-        tokens = self.tokens(clip).flatten(2).transpose(1, 2) + self.positions
-        x = self.into_regions(tokens)
-        x = torch.cat([self.region_token.expand(len(x), -1, -1, -1), x], dim=2)
-        logits: torch.Tensor = self.head(self.norm(self.blocks(x)[:, :, 0].mean(1)))
+        logits: torch.Tensor = self.head(self.norm(self._mixed(self._embedded(clip))[:, :, 0].mean(1)))
         return logits
+
+    def visible(self, clip: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """The tokens in sight, in their order in the clip, after all blocks.
+
+        Args:
+            clip: (B, C, T, H, W).
+            hidden: (B, L), as many in each region.
+
+        Returns:
+            (B, V, D).
+        """
+        seen = self.into_regions(~hidden[..., None])[..., 0]  # (B, R, n)
+        x = self._embedded(clip)
+        x = self._mixed(x[seen].view(*x.shape[:2], -1, x.shape[-1]))[:, :, 1:].flatten(1, 2)
+        place = self.into_regions(torch.arange(hidden.shape[1], device=hidden.device)[None, :, None])[..., 0]
+        order = place.expand_as(seen)[seen].view(len(x), -1).argsort(1)
+        ordered: torch.Tensor = self.norm(x).gather(1, order[..., None].expand_as(x))
+        return ordered
+
+    def reconstruction(self, decoder_blocks: int | None) -> TubeletReconstruction:
+        """What masked modelling needs beside this network."""
+        width, channels, *box = self.tokens.weight.shape
+        windows = self.grid[1] // self.region[1]
+        return TubeletReconstruction(
+            channels,
+            self.grid,
+            (box[0], box[1], box[2]),
+            width,
+            3 * width // 4,
+            decoder_blocks or BLOCKS,
+            windows=windows,
+            motion=True,
+        )
+
+    def _embedded(self, clip: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W) -> (B, R, n, D)."""
+        return self.into_regions(self.tokens(clip).flatten(2).transpose(1, 2) + self.positions)
+
+    def _mixed(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, R, n, D) -> (B, R, 1 + n, D), the region's token first, after all blocks."""
+        mixed: torch.Tensor = self.blocks(torch.cat([self.region_token.expand(len(x), -1, -1, -1), x], dim=2))
+        return mixed
 
     def into_regions(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, L, D) -> (B, R, n, D)."""

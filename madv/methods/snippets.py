@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from madv.methods.resnet import ResNet18
+from madv.methods.transformer import sinusoids
 
 SNIPPETS = 7
 """Of a clip; neighbours overlap."""
@@ -154,13 +155,6 @@ class EST(nn.Module):
     def _emotion(self, read: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.head(read[:, 0])
         return logits
-
-
-def sinusoids(length: int, width: int) -> torch.Tensor:
-    """(length, width) fixed positions: sines of even, cosines of odd channels (Vaswani et al., 2017)."""
-    channel = torch.arange(width)
-    angle = torch.arange(length)[:, None] / 10000 ** ((channel - channel % 2) / width)
-    return torch.where(channel % 2 == 0, angle.sin(), angle.cos())
 
 
 def distant_orders(length: int, count: int) -> torch.Tensor:

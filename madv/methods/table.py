@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from madv.config_method import MethodConfig
-from madv.errors import Problem
+from madv.errors import ConfigError, Problem
+from madv.methods.weights import find
 
 Shape = tuple[int, int, int]
 
@@ -49,42 +50,81 @@ METHODS: Mapping[str, Method] = {
     ),
 }
 TUBELETS = ("videomae", "mae_dfer")
-HEAD_WIDTH = 64
-"""Of the transformers on tubelets, as published; a narrower network has fewer heads."""
+"""Methods that cut a clip into boxes, and that have masked modelling."""
+
+
+def tubelet(method: MethodConfig, frames: int) -> Shape:
+    """Frames, height and width of a token of a method on tubelets; a clip of one frame has no pairs of frames.
+
+    Raises:
+        ConfigError: its weights are not there.
+    """
+    return (min(2, frames), method.patch, method.patch) if method.weights is None else find(method.weights).box
 
 
 def misfits(method: MethodConfig, streams: Mapping[str, tuple[int, ...]]) -> list[Problem]:
     """Why a method cannot take a data set's clips, with what would do.
 
     Args:
-        method: its settings.
+        method: its settings, of a method other than MADV-Net.
         streams: shape of one clip by stream.
     """
-    if method.name == "madv_net":
-        return []
-    problems = []
+    problems = _settings(method)
     if "texture" not in streams:
-        has = " and ".join(streams)
-        problems.append(Problem(place="method.name", message=f"{method.name} reads texture; the data set has {has}"))
-    elif method.name in TUBELETS and method.weights is None:
-        frames, height, width = streams["texture"][1:]
-        if frames % 2 and frames > 1:
-            message = f"{method.name} reads pairs of frames; the clips have {frames}: an even number, or one frame"
-            problems.append(Problem(place="method.name", message=message))
-        if height % method.patch or width % method.patch:
-            whole = [size for size in range(2, min(height, width) + 1) if height % size == width % size == 0]
-            message = (
-                f"{method.name} cuts frames into whole squares of {method.patch} pixels, and the clips are "
-                f"{height} x {width}; set method.patch to one of {', '.join(map(str, whole)) or 'no size there is'}"
-            )
-            problems.append(Problem(place="method.patch", message=message))
-    if method.weights is not None and method.name != "videomae":
+        message = f"{method.name} reads texture; the data set has {' and '.join(streams) or 'no stream'}"
+        return [*problems, Problem(place="method.name", message=message)]
+    if method.name in TUBELETS:
+        try:
+            problems += _boxes(method, streams["texture"])
+        except ConfigError as error:
+            problems += error.problems
+    return problems
+
+
+def _settings(method: MethodConfig) -> list[Problem]:
+    """What is wrong whatever the data set."""
+    problems = []
+    if method.blocks is not None and METHODS[method.name].blocks is None:
+        message = f"{method.name} has a fixed number of blocks; leave method.blocks out"
+        problems.append(Problem(place="method.blocks", message=message))
+    if method.width is not None and method.width % 4:
+        message = f"{method.name} needs a multiple of 4, not {method.width}"
+        problems.append(Problem(place="method.width", message=message))
+    if method.weights is None:
+        return problems
+    if method.name != "videomae":
         message = f"{method.name} has no published weights to load; only videomae takes method.weights"
         problems.append(Problem(place="method.weights", message=message))
-    for name, value in (("width", method.width), ("blocks", method.blocks)):
-        if value is not None and name == "blocks" and METHODS[method.name].blocks is None:
-            message = f"{method.name} has a fixed number of blocks; leave method.blocks out"
-            problems.append(Problem(place="method.blocks", message=message))
-        if value is not None and name == "width" and value % 4:
-            problems.append(Problem(place="method.width", message=f"{value} is no multiple of 4"))
+    problems += [
+        Problem(place=f"method.{name}", message=f"the weights of {method.name} have theirs; set method.{name}=null")
+        for name, value in (("width", method.width), ("blocks", method.blocks))
+        if value is not None
+    ]
+    return problems
+
+
+def _boxes(method: MethodConfig, texture: tuple[int, ...]) -> list[Problem]:
+    """Whether clips (C, T, H, W) are whole numbers of tokens."""
+    problems = []
+    channels, frames, height, width = texture
+    pair, patch, _ = tubelet(method, frames)
+    if frames % pair:
+        one = ", or one frame" if method.weights is None else ""
+        message = f"{method.name} reads pairs of frames; the clips have {frames}: an even number{one}"
+        problems.append(Problem(place="method.name", message=message))
+    if height % patch or width % patch:
+        whole = [size for size in range(2, min(height, width) + 1) if height % size == width % size == 0]
+        way = (
+            f"set method.patch to one of {', '.join(map(str, whole)) or 'no size there is'}"
+            if method.weights is None
+            else "its weights need clips of another size"
+        )
+        message = (
+            f"{method.name} cuts frames into whole squares of {patch} pixels, and the clips are {height} x {width}; "
+            f"{way}"
+        )
+        problems.append(Problem(place="method.patch", message=message))
+    if method.weights is not None and find(method.weights).channels != channels:
+        message = f"the weights read {find(method.weights).channels} channels, and the clips have {channels}"
+        problems.append(Problem(place="method.weights", message=message))
     return problems

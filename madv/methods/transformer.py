@@ -1,4 +1,4 @@
-"""The transformer block that the methods share: pre-norm attention and MLP, with the sizes their authors chose."""
+"""What the methods' transformers share: pre-norm attention and MLP with the sizes their authors chose, positions."""
 
 from __future__ import annotations
 
@@ -39,14 +39,17 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + MLP(norm(x))."""
 
-    def __init__(self, width: int, heads: int, head_width: int, hidden: int, *, approximate: str = "none") -> None:
+    def __init__(
+        self, width: int, heads: int, head_width: int, hidden: int, *, bias: str = "none", approximate: str = "none"
+    ) -> None:
         """Args:
         hidden: width of the MLP.
+        bias: of the attention.
         approximate: of the GELU: "none" or "tanh".
         """
         super().__init__()
         self.norm_attention = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, head_width)
+        self.attention = Attention(width, heads, head_width, bias=bias)
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = mlp(width, hidden, approximate)
 
@@ -60,3 +63,20 @@ class Block(nn.Module):
 def mlp(width: int, hidden: int, approximate: str = "none") -> nn.Sequential:
     """Linear, GELU, Linear."""
     return nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate=approximate), nn.Linear(hidden, width))
+
+
+def head_count(width: int) -> int:
+    """Heads of 64 channels, as in the published networks on tubelets; fewer and wider where that does not divide."""
+    return largest_divisor(width, max(1, width // 64))
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of number that is at most `most`."""
+    return next(size for size in range(min(number, most), 0, -1) if number % size == 0)
+
+
+def sinusoids(length: int, width: int) -> torch.Tensor:
+    """(length, width) fixed positions: sines of even, cosines of odd channels (Vaswani et al., 2017)."""
+    channel = torch.arange(width)
+    angle = torch.arange(length)[:, None] / 10000 ** ((channel - channel % 2) / width)
+    return torch.where(channel % 2 == 0, angle.sin(), angle.cos())

@@ -11,8 +11,7 @@ Grid = tuple[int, int, int]
 def tokens_grid(shape: Grid, config: TokenizerConfig) -> Grid:
     """The grid (T', H', W') that the tokenizer makes of a clip of (T, H, W); a size below 1 leaves no token."""
     if config.kind == "tubelet":
-        t, h, w = (size // box for size, box in zip(shape, tubelet_box(config), strict=True))
-        return (t, h, w)
+        return boxes_grid(shape, tubelet_box(config))
     grid = []
     for size, kernel, stride, pool, pool_stride in zip(
         shape, config.kernel, config.stride, config.pool, config.pool_stride, strict=True
@@ -20,6 +19,12 @@ def tokens_grid(shape: Grid, config: TokenizerConfig) -> Grid:
         convolved = (size + 2 * (kernel // 2) - kernel) // stride + 1
         grid.append((convolved + 2 * (pool // 2) - pool) // pool_stride + 1)
     return (grid[0], grid[1], grid[2])
+
+
+def boxes_grid(shape: Grid, box: Grid) -> Grid:
+    """How many boxes (t, h, w) go into a clip of (T, H, W), along each axis."""
+    t, h, w = (size // step for size, step in zip(shape, box, strict=True))
+    return (t, h, w)
 
 
 def tubelet_box(config: TokenizerConfig) -> Grid:

@@ -19,16 +19,23 @@ from madv.config import PretrainConfig
 from madv.config_model import AttentionConfig, ModelConfig
 from madv.model.encoder import Encoder
 from madv.model.grids import Grid, tokens_grid, tubelet_box
+from madv.model.pyramid import VisualStream
+
+BLOCKS = 2
+"""Of the decoder, unless pretrain.decoder_blocks says another number."""
 
 
-def draw_tubes(batch: int, grid: Grid, ratio: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def draw_tubes(
+    batch: int, grid: Grid, ratio: float, rng: np.random.Generator, windows: int = 1
+) -> npt.NDArray[np.bool_]:
     """(B, H', W'), true where hidden: the same number of places in each clip, and the same places in all its frames.
 
-    The number is the ratio's share, rounded, but at least one place is hidden and one is left.
+    The number is the ratio's share, rounded, but at least one place is hidden and one is left; so it is in each of the
+    windows, equal shares of the height.
     """
-    places = grid[1] * grid[2]
+    places = grid[1] * grid[2] // windows
     hidden = min(max(1, round(ratio * places)), places - 1)
-    ranks = rng.random((batch, places)).argsort(axis=1).argsort(axis=1)
+    ranks = rng.random((batch * windows, places)).argsort(axis=1).argsort(axis=1)
     return (ranks < hidden).reshape(batch, grid[1], grid[2])
 
 
@@ -47,6 +54,9 @@ class Reconstruction(nn.Module):
     A token's box is the pixels that its tokenizer's strides give it: box (t, h, w) of grid (T', H', W').
     """
 
+    windows = 1
+    """Tubes are drawn from the whole grid."""
+
     def __init__(
         self,
         shape: Sequence[int],
@@ -64,14 +74,15 @@ class Reconstruction(nn.Module):
         super().__init__()
         channels, *size = shape
         self.grid = tokens_grid((size[0], size[1], size[2]), model.tokenizer)
-        self.box = tuple(map(min, size, tubelet_box(model.tokenizer)))
+        t, h, w = map(min, size, tubelet_box(model.tokenizer))
+        self.box: Grid = (t, h, w)
         self.weights = objectives(config, size[0])
         self.motion_unit = motion_unit
         width = 2 * model.widths[0]
         blocks = dataclasses.replace(
             model,
             widths=(width,) * 3,
-            blocks=(config.decoder_blocks,) * 3,
+            blocks=(config.decoder_blocks or BLOCKS,) * 3,
             heads=(model.heads[0],) * 3,
             attention=AttentionConfig(),
             dropout=0.0,
@@ -80,6 +91,10 @@ class Reconstruction(nn.Module):
         self.read = nn.ModuleList(nn.Linear(model.widths[model.levels - 1], width) for _ in range(model.levels))
         self.decoder = Encoder("joint", 0, self.grid, blocks, spatial=False)
         self.rebuild = nn.ModuleDict({name: nn.Linear(width, channels * math.prod(self.box)) for name in self.weights})
+
+    def step(self, stream: VisualStream, clip: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The loss of rebuilding what is hidden, and its parts: clip (B, C, T, H, W), mask (B, H', W')."""
+        return self.losses(self(stream.grids(self.hide(clip, mask))[1]), clip, mask)
 
     def hide(self, clip: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The mask value in place of the pixels of hidden boxes: clip (B, C, T, H, W), mask (B, H', W').
@@ -127,25 +142,28 @@ class Reconstruction(nn.Module):
         return {"loss": torch.stack([self.weights[name] * part for name, part in parts.items()]).sum(), **parts}
 
     def _appearance(self, clip: torch.Tensor) -> torch.Tensor:
-        """(B, L, C t h w): mean 0 and variance 1 in each box and channel (He et al., CVPR 2022)."""
-        boxes = self._boxes(clip)
-        variance, mean = torch.var_mean(boxes, dim=-1, correction=0, keepdim=True)
-        return ((boxes - mean) / (variance + 1e-6).sqrt()).flatten(2)
+        """(B, L, C t h w)."""
+        return normalised(boxes(clip, self.grid, self.box)).flatten(2)
 
     def _motion(self, clip: torch.Tensor) -> torch.Tensor:
         """(B, L, C t h w): each frame less the one before, in the unit of motion; the first has none."""
-        return self._boxes(frame_differences(clip) / self.motion_unit).flatten(2)
+        return boxes(frame_differences(clip) / self.motion_unit, self.grid, self.box).flatten(2)
 
-    def _boxes(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T, H, W) -> (B, L, C, t h w); a box that reaches over the far end is filled up with 0."""
-        (frames, height, width), (t, h, w) = self.grid, self.box
-        missing = [
-            places * step - extent for places, step, extent in zip(self.grid, self.box, x.shape[2:], strict=True)
-        ]
-        # A negative padding crops what lies beyond the last box.
-        x = functional.pad(x, (0, missing[2], 0, missing[1], 0, missing[0]))
-        x = x.unflatten(4, (width, w)).unflatten(3, (height, h)).unflatten(2, (frames, t))
-        return x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(5).flatten(1, 3)
+
+def boxes(x: torch.Tensor, grid: Grid, box: Grid) -> torch.Tensor:
+    """(B, C, T, H, W) -> (B, L, C, t h w) by token; a box that reaches over the far end is filled up with 0."""
+    (frames, height, width), (t, h, w) = grid, box
+    missing = [places * step - extent for places, step, extent in zip(grid, box, x.shape[2:], strict=True)]
+    # A negative padding crops what lies beyond the last box.
+    x = functional.pad(x, (0, missing[2], 0, missing[1], 0, missing[0]))
+    x = x.unflatten(4, (width, w)).unflatten(3, (height, h)).unflatten(2, (frames, t))
+    return x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(5).flatten(1, 3)
+
+
+def normalised(boxes: torch.Tensor) -> torch.Tensor:
+    """Mean 0 and variance 1 in each box and channel (He et al., CVPR 2022): (B, L, C, t h w) -> the same shape."""
+    variance, mean = torch.var_mean(boxes, dim=-1, correction=0, keepdim=True)
+    return (boxes - mean) / (variance + 1e-6).sqrt()
 
 
 def frame_differences(clip: torch.Tensor) -> torch.Tensor:

@@ -14,8 +14,9 @@ from madv.data.folds import Fold, leave_one_subject_out
 from madv.data.identity import subject_identity
 from madv.encoder_key import check_pretraining, encoder_meaning
 from madv.errors import DataError
+from madv.learners import make_learner
 from madv.model.network import MADVNet, initialise
-from madv.model.reconstruction import Reconstruction, draw_tubes, frame_differences, objectives
+from madv.model.reconstruction import Reconstruction, boxes, draw_tubes, frame_differences, objectives
 from madv.pretrain import pretrain_fold
 from madv.pretrained import Pretrained, PretrainedError, decode, encode, encoder_state, load_pretrained
 
@@ -127,7 +128,8 @@ def test_the_loss_by_hand() -> None:
 def test_boxes_lie_where_their_tokens_lie() -> None:
     half, clip, _ = by_hand(PretrainConfig())
     # (frame, row, column) inside a box; boxes by row, then column.
-    assert half._boxes(clip)[0, :, 0].tolist() == [[1, 3, 1, 3], [7, 7, 7, 7], [0, 0, 0, 0], [0, 0, 2, 2]]
+    found = boxes(clip, half.grid, half.box)
+    assert found[0, :, 0].tolist() == [[1, 3, 1, 3], [7, 7, 7, 7], [0, 0, 0, 0], [0, 0, 2, 2]]
 
 
 def test_hiding_replaces_all_pixels_of_hidden_boxes_and_no_others() -> None:
@@ -267,6 +269,54 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+METHODS = {
+    "videomae": {"loss", "appearance"},
+    "mae_dfer": {"loss", "appearance", "motion"},
+}
+
+
+def method(name: str, *overrides: str) -> Config:
+    sizes = ("method.width=16", "method.blocks=2", "method.patch=8")
+    return config(f"method={name}", *sizes, "pretrain.masked_epochs=2", "pretrain.supervised_epochs=2", *overrides)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_other_methods_pre_train_in_the_same_stage(name: str, clips: Clips, source: Clips, fold: Fold) -> None:
+    settings = method(name, SOURCE)
+    result = pretrain_fold(settings, fold, clips, 0, source)
+    assert set(result.history) == {"masked", "supervised"}
+    assert set(result.history["masked"]) == METHODS[name]
+    blind = dataclasses.replace(clips, streams=poisoned(clips, fold.test))
+    blind_source = dataclasses.replace(source, streams=poisoned(source, np.flatnonzero(source.subjects == "s3")))
+    assert same(result.state, pretrain_fold(settings, fold, blind, 0, blind_source).state)
+    # The encoder goes on, with a classifier for other classes.
+    learner = make_learner(settings, clips, "another")
+    before = encoder_state(learner.network)
+    load_pretrained(learner.network, result.state)
+    assert same(encoder_state(learner.network), result.state)
+    changed = [key for key, tensor in before.items() if not torch.equal(tensor, result.state[key])]
+    assert changed == list(before)
+    assert not any("head" in key or "classifier" in key or "norm." in key.removeprefix("blocks") for key in before)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_masked_modelling_of_other_methods_learns(name: str, clips: Clips, fold: Fold) -> None:
+    settings = method(name, "pretrain.masked_epochs=30", "pretrain.learning_rate=0.01")
+    loss = pretrain_fold(settings, fold, clips, 0, None).history["masked"]["loss"]
+    assert sum(loss[-3:]) < 0.8 * sum(loss[:3])
+
+
+def test_a_method_without_pre_training_says_so() -> None:
+    shapes = {"texture": (3, 8, 32, 32)}
+    (problem,) = check_pretraining(compose(["method=c3d", "pretrain=masked"]), shapes, None)
+    assert str(problem) == "pretrain: c3d has none; set pretrain=none, or method to one of madv_net, videomae, mae_dfer"
+    whole = ["method=videomae", "method.patch=32", "pretrain=masked"]
+    (problem,) = check_pretraining(compose(whole), shapes, None)
+    assert problem.message.endswith("set pretrain.masked_epochs=0, or a smaller method.patch")
+    (problem,) = check_pretraining(compose([*whole, "method.patch=8", SOURCE]), shapes, {"texture": (3, 8, 64, 64)})
+    assert problem.message.startswith("its texture clips are 3 x 8 x 64 x 64, those of dataset 3 x 8 x 32 x 32")
+
+
 def test_a_source_that_is_the_data_set_itself_gets_no_labels(clips: Clips, fold: Fold) -> None:
     result = pretrain_fold(BOTH, fold, clips, 0, clips)
     assert set(result.history) == {"masked"}
@@ -336,7 +386,16 @@ def test_one_person_has_one_identity_in_a_composite_and_in_its_data_set() -> Non
     ],
 )
 def test_what_the_encoder_does_not_depend_on_is_shared(override: str) -> None:
-    assert encoder_meaning(config(override, SOURCE)) == encoder_meaning(config(SOURCE))
+    labelled = (SOURCE, "pretrain.supervised_epochs=1")
+    assert encoder_meaning(config(override, *labelled)) == encoder_meaning(config(*labelled))
+
+
+def test_what_a_method_does_not_read_does_not_tell_its_pre_trainings_apart() -> None:
+    reference = encoder_meaning(method("mae_dfer"))
+    for override in ("method.class_mu=1", "model.levels=2", "pretrain.target=motion", "pretrain.motion_weight=0.9"):
+        assert encoder_meaning(method("mae_dfer", override)) == reference
+    for override in ("method.width=32", "pretrain.decoder_blocks=3"):
+        assert encoder_meaning(method("mae_dfer", override)) != reference
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,24 @@
 """The comparison methods: published sizes, clips of any shape, their own loss terms, and that they learn."""
 
+import dataclasses
 import math
+import time
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from madv.config_data import SyntheticConfig
 from madv.config_method import MethodConfig
+from madv.data.synthetic import read
+from madv.inputs import scales
 from madv.methods.build import build_method, method_loss
 from madv.methods.losses import clustering_loss, compact_loss
+from madv.methods.nr_dfernet import NRDFERNet
 from madv.methods.snippets import distant_orders, split_snippets
-from madv.methods.table import METHODS, misfits
+from madv.methods.table import METHODS, TUBELETS, misfits
 from madv.model.network import initialise
 
 SEVEN = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
@@ -50,40 +58,56 @@ def test_published_size(name: str) -> None:
     assert counter.get_total_flops() / 2e9 == pytest.approx(macs, rel=0.01)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(8, 32, 32), (1, 28, 28), (3, 16, 24)], ids=str)
-def test_clips_of_any_shape(name: str, shape: tuple[int, int, int]) -> None:
-    config = small(name)
-    if "patch" in SMALL.get(name, {}):
-        config = MethodConfig(name=name, width=16, blocks=2, patch=4)
-        if shape[0] % 2 and shape[0] > 1:
-            pytest.skip("an odd number of frames is no whole number of tubelets")
-    network = build_method(config, 3, shape, SEVEN)
-    initialise(network, "0/s1")
-    network.eval()
-    logits = network(torch.zeros(2, 3, *shape))
-    assert logits.shape == (2, 7)
-    assert torch.isfinite(logits).all()
+@pytest.fixture(scope="module")
+def eight() -> tuple[torch.Tensor, torch.Tensor]:
+    """Four happy and four surprised faces of two subjects, texture (8, 3, 4, 16, 16), and their labels."""
+    clips = read(
+        SyntheticConfig(
+            subjects=2, classes=("happiness", "surprise"), clips_per_class=(4, 4), frames=4, size=16, noise=0.1
+        )
+    )
+    rows = np.arange(8)
+    scale = scales(clips, rows, ("texture",))["texture"]
+    return torch.from_numpy(clips.signal("texture", rows)) * scale, torch.from_numpy(np.array(clips.labels))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_learns_eight_clips(name: str) -> None:
+def test_eight_clips_are_learnt_by_heart(name: str, eight: tuple[torch.Tensor, torch.Tensor]) -> None:
+    clip, target = eight
     torch.manual_seed(0)
     config = small(name)
+    if name in TUBELETS:
+        config = dataclasses.replace(config, width=64, patch=4)
     network = build_method(config, 3, (4, 16, 16), ("a", "b"))
     initialise(network, "0/s1")
-    target = torch.tensor([0, 1] * 4)
-    clip = torch.randn(8, 3, 4, 16, 16) + target.view(-1, 1, 1, 1, 1)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     network.train()
-    for _ in range(100):
-        loss, _, logits = method_loss(network, network, config, clip, target, torch.ones(2))
-        if (logits.argmax(1) == target).all():
+    for _ in range(300):
+        loss, terms, logits = method_loss(network, network, config, clip, target, torch.ones(2))
+        right = (logits.argmax(1) == target).float().mean().item()
+        # More than all right by chance: without learning the cross-entropy stays at log 2 = .69.
+        if right > 0.95 and terms["cross_entropy"].item() < 0.4:
             return
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    pytest.fail("eight clips are not learnt in 100 steps")
+    pytest.fail(f"{right:.0%} right after 300 steps, cross-entropy {terms['cross_entropy'].item():.2f}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_at_test_size_takes_less_than_a_second(name: str) -> None:
+    config = small(name)
+    network = build_method(config, 3, (8, 32, 32), ("a", "b", "c"))
+    initialise(network, "0/s1")
+    seconds = []
+    for _ in range(2):  # the first one also loads code
+        started = time.process_time()  # of this process: other work on the machine does not count
+        loss, _, _ = method_loss(
+            network, network, config, torch.randn(16, 3, 8, 32, 32), torch.arange(16) % 3, torch.ones(3)
+        )
+        loss.backward()
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,20 +156,75 @@ def test_orders_differ_from_each_other_and_from_the_natural_one() -> None:
     assert distance.min() >= 5
 
 
-def test_what_a_method_cannot_take() -> None:
-    def said(streams: dict[str, tuple[int, ...]], **settings: object) -> list[str]:
-        return [str(problem) for problem in misfits(MethodConfig(**settings), streams)]
+def test_a_clip_that_is_surely_something_else_is_not_neutral() -> None:
+    network = build_method(MethodConfig(name="nr_dfernet", width=8), 3, (8, 16, 16), ("neutral", "fear", "joy")).eval()
+    initialise(network, "0/s1")
+    assert isinstance(network, NRDFERNet)
+    seen = []
 
+    def classify(u: torch.Tensor) -> torch.Tensor:
+        """Neutral for clips; of the three snippets the last is surely fear in the first clip, unsure in the second."""
+        seen.append(u.shape[:2])
+        logits = torch.zeros(len(u), 3)
+        logits[:, 0] = 2.0
+        if u.shape[1] == 3:
+            logits[2] = torch.tensor([0.03, 0.90, 0.07]).log()
+            logits[5] = torch.tensor([0.04, 0.90, 0.06]).log()
+        return logits
+
+    network._classify = classify  # type: ignore[method-assign]
+    assert network(torch.randn(2, 3, 8, 16, 16)).tolist() == [[-1000, 0, 0], [2, 0, 0]]
+    assert seen == [(2, 7), (6, 3)]
+    assert network.train()(torch.randn(2, 3, 8, 16, 16)).tolist() == [[2, 0, 0]] * 2
+
+
+def said(streams: dict[str, tuple[int, ...]], **settings: Any) -> list[str]:
+    return [str(problem) for problem in misfits(MethodConfig(**settings), streams)]
+
+
+def test_what_a_method_cannot_take() -> None:
     flow = {"texture": (3, 1, 28, 28)}
     assert said(flow, name="c3d") == []
     assert said(flow, name="videomae") == [
         "method.patch: videomae cuts frames into whole squares of 16 pixels, and the clips are 28 x 28; "
         "set method.patch to one of 2, 4, 7, 14, 28"
     ]
-    assert said({"texture": (3, 5, 32, 32)}, name="mae_dfer") == [
-        "method.name: mae_dfer reads pairs of frames; the clips have 5: an even number, or one frame"
+    assert said({"texture": (3, 5, 30, 32)}, name="mae_dfer", width=6) == [
+        "method.width: mae_dfer needs a multiple of 4, not 6",
+        "method.name: mae_dfer reads pairs of frames; the clips have 5: an even number, or one frame",
+        "method.patch: mae_dfer cuts frames into whole squares of 16 pixels, and the clips are 30 x 32; "
+        "set method.patch to one of 2",
     ]
     assert said({"au": (5, 8)}, name="stt") == ["method.name: stt reads texture; the data set has au"]
     assert said(flow, name="c3d", blocks=3) == [
         "method.blocks: c3d has a fixed number of blocks; leave method.blocks out"
     ]
+
+
+SHAPES = {"synthetic": (3, 8, 32, 32), "smallest": (3, 4, 16, 16), "flow": (3, 1, 28, 28), "odd": (3, 5, 30, 30)}
+REFUSED = {(name, shape) for name in TUBELETS for shape in ("flow", "odd")}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_refused_trains(name: str, shape: str) -> None:
+    problems = said({"texture": SHAPES[shape]}, name=name, width=8)
+    assert bool(problems) == ((name, shape) in REFUSED)
+    if not problems:
+        config = MethodConfig(name=name, width=8)  # type: ignore[arg-type]
+        channels, *size = SHAPES[shape]
+        network = build_method(config, channels, (size[0], size[1], size[2]), SEVEN)
+        initialise(network, "0/s1")
+        loss, _, _ = method_loss(
+            network, network, config, torch.randn(2, *SHAPES[shape]), torch.tensor([0, 1]), torch.ones(7)
+        )
+        loss.backward()
+        assert math.isfinite(loss.item())
+
+
+@pytest.mark.parametrize("width", [4, 100, 132, 196, 640])
+@pytest.mark.parametrize("name", TUBELETS)
+def test_heads_divide_every_width(name: str, width: int) -> None:
+    network = build_method(MethodConfig(name=name, width=width, blocks=1), 3, (2, 32, 32), SEVEN)  # type: ignore[arg-type]
+    initialise(network, "0/s1")
+    assert network(torch.zeros(1, 3, 2, 32, 32)).shape == (1, 7)

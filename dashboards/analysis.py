@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dashboards import statistics
+from dashboards.identity import identity_note
 from dashboards.outcomes import Ints, Outcomes, collect, rectangle
 from dashboards.statistics import METRICS, Floats, Verdict
 from dashboards.study import Study, StudyVariant
@@ -227,6 +228,8 @@ def _adjust(results: Sequence[VariantResult], alpha: float) -> list[VariantResul
 
 def _limits(study: Study, reference: int | None, results: Sequence[VariantResult]) -> tuple[str, ...]:
     notes = list(study.remarks)
+    if any(variant.random_folds for variant in study.variants):
+        notes.append(identity_note(study.sample_labels))
     if reference is None:
         notes.append("No variant is marked as the reference, so nothing is compared.")
     elif not results[reference].scores and len(results) > 1:

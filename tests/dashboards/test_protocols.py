@@ -11,6 +11,7 @@ from made_up import failed_cell, make_cell
 
 from dashboards import text
 from dashboards.analysis import analyse
+from dashboards.identity import identity_guess, identity_note
 from dashboards.outcomes import collect
 from dashboards.report import write_report
 from dashboards.study import Study, StudyVariant
@@ -70,6 +71,18 @@ def test_random_folds_predict_each_clip_once(mixed: Study, clips: list[tuple[str
     assert [failure.reason for failure in collect(replace(mixed, cells=cells)).failures] == [reason]
 
 
+def test_what_knowing_the_subject_is_worth() -> None:
+    # s1 shows class 0 three times and 1 once: three of four are guessed. s2 shows 0 and 1 once: neither is.
+    labels = {"a": (0, "s1"), "b": (0, "s1"), "c": (0, "s1"), "d": (1, "s1"), "e": (0, "s2"), "f": (1, "s2")}
+    assert identity_guess(labels) == (3 / 6, 4 / 6)
+    # A subject's only clip is guessed to be of the largest class. Of three equally frequent classes each is guessed a
+    # third of the time: clips a and b below, while c and d are taken for 0.
+    assert identity_guess({"a": (0, "s1"), "b": (0, "s2"), "c": (1, "s3")}) == (2 / 3, 2 / 3)
+    assert identity_guess({"a": (0, "s"), "b": (0, "s"), "c": (1, "s"), "d": (2, "s")})[0] == pytest.approx(1 / 6)
+    note = identity_note(labels)
+    assert "guesses 50.0% of the clips; the largest class has 66.7%" in note and "punishes" in note
+
+
 def test_an_optimistic_study_says_so_first_and_in_red(mixed: Study, tmp_path: Path) -> None:
     report = write_report(mixed, tmp_path / "optimistic")
     page = report.path_html.read_text(encoding="utf-8")
@@ -80,3 +93,4 @@ def test_an_optimistic_study_says_so_first_and_in_red(mixed: Study, tmp_path: Pa
     report = write_report(replace(mixed, optimistic=False), tmp_path / "strict")
     assert report.warning == "" and text.OPTIMISTIC not in report.path_html.read_text(encoding="utf-8")
     assert "each subject held out once" in report.path_md.read_text(encoding="utf-8")
+    assert identity_note(mixed.sample_labels) in analyse(mixed).notes

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dashboards import statistics
+from dashboards import statistics, text
+from dashboards.controls import Control, alarms, check_controls
 from dashboards.identity import identity_note
 from dashboards.outcomes import Ints, Outcomes, collect, rectangle
 from dashboards.statistics import METRICS, Floats, Verdict
@@ -72,6 +73,12 @@ class Analysis:
     """Ranked by the study's metric; variants without a score last."""
     notes: tuple[str, ...]
     """What limits the study as a whole."""
+    controls: tuple[Control, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be read before any number, in red."""
+        return (*([text.OPTIMISTIC] if self.study.optimistic else []), *alarms(self.controls))
 
     @property
     def reference(self) -> VariantResult | None:
@@ -125,7 +132,13 @@ def analyse(study: Study) -> Analysis:
         ]
         results = _adjust(results, study.alpha)
     ranked = sorted(results, key=lambda result: -result.scores.get(study.metric, -np.inf))
-    return Analysis(study=study, outcomes=outcomes, results=tuple(ranked), notes=_limits(study, reference, results))
+    return Analysis(
+        study=study,
+        outcomes=outcomes,
+        results=tuple(ranked),
+        notes=_limits(study, reference, results),
+        controls=tuple(check_controls(study)),
+    )
 
 
 def _score(study: Study, outcomes: Outcomes, v: int, resampling: _Resampling) -> VariantResult:

@@ -74,7 +74,6 @@ def page(analysis: Analysis, table: pd.DataFrame, methods: MethodComparison | No
         study=study,
         analysis=analysis,
         headline=tables.headline(analysis),
-        optimistic=text.OPTIMISTIC,
         design=f"{study.design.replace('_', ' ').capitalize()} ablation",
         facts=_facts(analysis),
         progress=_progress(analysis),

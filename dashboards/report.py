@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dashboards import comparison_text, text
+from dashboards import comparison_text
 from dashboards.analysis import analyse
 from dashboards.comparison import compare_methods, comparison_table
 from dashboards.page import page
@@ -29,8 +29,8 @@ class Report:
     """The verdict in one sentence."""
     notes: tuple[str, ...]
     """What limits the study."""
-    warning: str
-    """What must be read before any number, in red; empty if there is nothing."""
+    warnings: tuple[str, ...]
+    """What must be read before any number, in red."""
     path_html: Path
     path_csv: Path
     path_md: Path
@@ -54,7 +54,7 @@ def write_report(study: Study, folder: Path) -> Report:
         table=table,
         headline=headline(analysis),
         notes=analysis.notes,
-        warning=text.OPTIMISTIC if study.optimistic else "",
+        warnings=analysis.warnings,
         path_html=folder / "index.html",
         path_csv=folder / "ablation.csv",
         path_md=folder / "ablation.md",

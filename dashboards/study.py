@@ -48,6 +48,9 @@ class Study:
     class_names: tuple[str, ...]
     variants: tuple[StudyVariant, ...]
     """In the order of the plan; at most one is the reference."""
+    controls: Mapping[str, StudyVariant] = field(default_factory=dict)
+    """repeat, shuffled_labels: trainings whose answer is known beforehand. Their cells are under the study's seeds, in
+    order, whatever seeds they were trained with."""
     seeds: tuple[int, ...]
     subjects: tuple[str, ...]
     sample_labels: Mapping[str, tuple[int, str]]

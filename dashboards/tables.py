@@ -49,7 +49,7 @@ def markdown(analysis: Analysis) -> str:
     lines = [
         f"**{text.plain_markdown(study.question)}**",
         "",
-        *([f"**{text.plain_markdown(text.OPTIMISTIC)}**", ""] if study.optimistic else []),
+        *(line for warning in analysis.warnings for line in (f"**{text.plain_markdown(warning)}**", "")),
         text.plain_markdown(headline(analysis)),
         "",
         "| " + " | ".join(heads) + " |",

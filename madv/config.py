@@ -52,7 +52,8 @@ class TrainConfig:
     warmup: Share = 0.0
     """Share of the steps over which the learning rate rises from 0."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto: bf16 (or fp16 with loss scaling) on a GPU, fp32 on a CPU."""
+    """auto: bf16 (or fp16 with loss scaling) on a GPU. A CPU trains in fp32 whatever is asked for: half precision is
+    slower there."""
     mirror: bool = False
     """Mirror half of the training clips, left to right."""
     shift: Annotated[int, Field(ge=0)] = 0
@@ -100,6 +101,8 @@ class ProtocolConfig:
     fold of its own, so that copies of a scored clip are trained on. The clips themselves are scored, once each."""
     epoch: Literal["last", "best_on_test"] = "last"
     """best_on_test: the first of the epochs that are best on the very clips that are scored."""
+    labels: Literal["own", "shuffled"] = "own"
+    """shuffled: a control. Training clips have each other's labels, scored ones their own: above chance is a leak."""
 
     def optimistic(self) -> bool:
         """Whether a held-out subject takes part in training or in the choice of what is scored."""

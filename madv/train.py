@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -79,7 +80,8 @@ def train_fold(
             if progress is not None:
                 progress(epochs)
 
-        history = fit(learner, config, fold.train, clips, scale, key, device, epoch_done, copies=fold.copies)
+        taught = shuffled_labels(clips, fold.train, key) if config.protocol.labels == "shuffled" else clips
+        history = fit(learner, config, fold.train, taught, scale, key, device, epoch_done, copies=fold.copies)
         predict()
     probabilities = found[-1]
     if config.protocol.epoch == "best_on_test":
@@ -98,6 +100,17 @@ def train_fold(
         parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     )
+
+
+def shuffled_labels(clips: Clips, rows: npt.NDArray[np.int64], key: str) -> Clips:
+    """The same clips with the labels of these rows dealt out anew; copies of a clip keep one label.
+
+    Annotated action units stay: where they are an input, units that moved with the labels would still tell them.
+    """
+    own = np.unique(rows)
+    labels = clips.labels.copy()
+    labels[own] = labels[np.random.default_rng(seed_of(key, "labels")).permutation(own)]
+    return dataclasses.replace(clips, manifest=clips.manifest.assign(label=labels))
 
 
 def fit(

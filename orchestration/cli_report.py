@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dashboards.study import Study
     from madv.config import Config
     from orchestration.cells import Cell, CellStore
-    from orchestration.plan import Plan
+    from orchestration.plan import Plan, Variant
 
 REPORTS = Path("reports")
 SCORES = ("uf1", "uar", "accuracy")
@@ -50,6 +50,20 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
     arguments = shlex.join([str(spec.path), *overrides])
     # Only a comparison of methods has room for what each network costs.
     compared = len({variant.config.method.name for variant in plan.variants}) > 1
+    first_seeds = {variant.name: variant.first_seed for variant in plan.trained}
+
+    def described(variant: Variant) -> StudyVariant:
+        return StudyVariant(
+            name=variant.name,
+            levels=variant.levels,
+            overrides=variant.overrides,
+            is_reference=variant is plan.variants[0],
+            random_folds=variant.config.protocol.split == "clips",
+            method=_method(variant.config),
+            **(network_cost(variant.config, cache_root) if compared else {}),
+            remarks=_remarks(variant.config),
+        )
+
     return Study(
         cluster_name=spec.cluster_name,
         question=spec.question,
@@ -57,19 +71,8 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         metric=spec.report.metric,
         alpha=spec.report.alpha,
         class_names=plan.facts.class_names,
-        variants=tuple(
-            StudyVariant(
-                name=variant.name,
-                levels=variant.levels,
-                overrides=variant.overrides,
-                is_reference=variant is plan.variants[0],
-                random_folds=variant.config.protocol.split == "clips",
-                method=_method(variant.config),
-                **(network_cost(variant.config, cache_root) if compared else {}),
-                remarks=_remarks(variant.config),
-            )
-            for variant in plan.variants
-        ),
+        variants=tuple(described(variant) for variant in plan.variants),
+        controls={kind: described(variant) for kind, variant in plan.controls.items()},
         seeds=spec.seeds,
         subjects=plan.facts.subjects,
         remarks=(*_twins(plan, cache_root), *_aliases(plan)),
@@ -78,7 +81,10 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         dataset=_preset(plan),
         ceilings=_ceilings(plan),
         growth=growth_points(plan.variants[0].config, plan.facts, cache_root),
-        cells={(one.variant, one.seed, one.subject): cell for one, cell in zip(planned, cells, strict=True)},
+        cells={
+            (one.variant, one.seed - first_seeds[one.variant], one.subject): cell
+            for one, cell in zip(planned, cells, strict=True)
+        },
         provenance=_provenance(plan, cells),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
     )
@@ -148,8 +154,8 @@ def print_report(report: Report, console: Console, metric: str) -> None:
     console.print()
     console.print(table)
     console.print()
-    if report.warning:
-        console.print(Text(report.warning), style="red")
+    for warning in report.warnings:
+        console.print(Text(warning), style="red")
     console.print(Text(report.headline))
     for note in report.notes:
         console.print(Text(f"Note: {note}"))

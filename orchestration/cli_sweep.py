@@ -146,7 +146,7 @@ def show_plan(file: Path, overrides: Sequence[str]) -> int:
     for name in ("variant", "cells", "done", "failed", "overrides"):
         table.add_column(name, justify="left" if name in ("variant", "overrides") else "right", overflow="fold")
     shared = len(plan.spec.base)
-    for variant in plan.variants:
+    for variant in plan.trained:
         found = [states.get(cell.key) for cell in plan.cells if cell.variant == variant.name]
         numbers = (len(found), found.count("done"), found.count("failed"))
         table.add_row(Text(variant.name), *map(str, numbers), Text(" ".join(variant.overrides[shared:])))
@@ -163,7 +163,7 @@ def try_variants(file: Path, overrides: Sequence[str]) -> int:
     console = _console()
     prepared = prepare(file, overrides)
     trials = dry_run(prepared.plan, prepared.cache_root)
-    total = len(prepared.plan.variants)
+    total = len(prepared.plan.trained)
     found = list(tracked(trials, "one step each", total=total, console=console, transient=True))
     broken = [trial for trial in found if trial.problem is not None]
     seconds = sum(trial.seconds for trial in found)
@@ -217,7 +217,8 @@ def _print_plan(plan: Plan, states: Mapping[str, State], pretraining: int, conso
     failed = list(states.values()).count("failed")
     pending = len(plan.cells) - len(states)
     console.print(Text(f"{spec.cluster_name}: {spec.question}" if spec.question else spec.cluster_name, style="bold"))
-    counts = f"{len(plan.variants)} variants x {len(spec.seeds)} seeds x {len(facts.subjects)} subjects"
+    variants = " + ".join([f"{len(plan.variants)} variants", *(variant.name for variant in plan.controls.values())])
+    counts = f"{variants} x {len(spec.seeds)} seeds x {len(facts.subjects)} subjects"
     states_text = f"{len(states) - failed} done, {failed} failed, {pending} to train"
     console.print(f"{counts} = {len(plan.cells)} cells: {states_text}", highlight=False)
     if mixed := aliases(spec.design):

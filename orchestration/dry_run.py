@@ -39,7 +39,7 @@ def dry_run(plan: Plan, cache_root: Path) -> Iterator[Trial]:
         cache_root: folder of the clip caches.
     """
     known: dict[str, Clips] = {}
-    for variant in plan.variants:
+    for variant in plan.trained:
         started = time.monotonic()
         parameters, problem = None, None
         try:

@@ -48,7 +48,7 @@ class Recorder:
         self._plan = plan
         self._store = store
         self._client: Any = MlflowClient(tracking_uri=uri)
-        self._variants = {variant.name: variant for variant in plan.variants}
+        self._variants = {variant.name: variant for variant in plan.trained}
         self._cells: dict[Child, list[PlannedCell]] = {}
         for cell in plan.cells:
             self._cells.setdefault((cell.variant, cell.seed), []).append(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from madv.config import Config
@@ -38,6 +38,8 @@ class Variant:
     """Of Config.meaning() and the data: what the variant is, whatever it is called."""
     aliases: tuple[str, ...] = ()
     """Names of further combinations of levels that mean the same; they are not trained again."""
+    first_seed: int = 0
+    """Added to each of the sweep's seeds: those of the control `repeat` are its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +69,15 @@ class Plan:
     """By variant, then seed, then subject."""
     code: str
     """Fingerprint of the code that trains the reference."""
+    controls: Mapping[str, Variant] = field(default_factory=dict)
+    """Control -> what is trained for it; their cells follow those of the variants."""
     pretraining: tuple[PlannedCell, ...] = ()
     """Each once, at the first variant that needs it; of several variants with one encoder they are the same."""
+
+    @property
+    def trained(self) -> tuple[Variant, ...]:
+        """Variants, then controls."""
+        return (*self.variants, *self.controls.values())
 
 
 OPTIMISTIC = (
@@ -99,9 +108,11 @@ def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
     facts = facts_of(variants[0].config.dataset)
     cells: list[PlannedCell] = []
     pretraining: dict[str, PlannedCell] = {}
-    for variant in variants:
+    controls = {name: _control(name, variants[0], spec, facts_of) for name in spec.controls}
+    for variant in (*variants, *controls.values()):
         keys = _Keys(variant.config, facts_of, code(variant.config))
-        for seed, subject in itertools.product(spec.seeds, facts.subjects):
+        seeds = [variant.first_seed + seed for seed in spec.seeds]
+        for seed, subject in itertools.product(seeds, facts.subjects):
             start = keys.pretraining(seed, subject)
             if start is not None and start not in pretraining:
                 pretraining[start] = PlannedCell(key=start, variant=variant.name, seed=seed, subject=subject)
@@ -113,6 +124,7 @@ def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
         variants=tuple(variants),
         cells=tuple(cells),
         code=code(variants[0].config),
+        controls=controls,
         pretraining=tuple(pretraining.values()),
     )
 
@@ -162,14 +174,7 @@ def _variants(spec: SweepSpec, facts_of: _Facts) -> list[Variant]:
     for levels in combinations(spec.design):
         overrides = overrides_of(spec.base, spec.design.factors, levels)
         config = composed(overrides)
-        source = config.pretrain.dataset
-        meaning = digest(
-            {
-                "meaning": config.meaning(),
-                "data": facts_of(config.dataset).fingerprint,
-                "source": None if source is None else facts_of(source).fingerprint,
-            }
-        )
+        meaning = _meaning(config, facts_of)
         names.setdefault(meaning, []).append(variant_name(levels, spec.design.factors))
         firsts.setdefault(meaning, (levels, overrides, config))
     return [
@@ -183,6 +188,30 @@ def _variants(spec: SweepSpec, facts_of: _Facts) -> list[Variant]:
         )
         for meaning, (levels, overrides, config) in firsts.items()
     ]
+
+
+def _control(kind: str, reference: Variant, spec: SweepSpec, facts_of: _Facts) -> Variant:
+    """The reference again; its name is no variant's, which are without spaces or have an equals sign."""
+    name = f"{kind.replace('_', ' ')} (control)"
+    if kind == "repeat":
+        return replace(reference, name=name, aliases=(), first_seed=max(spec.seeds) + 1)
+    overrides = (*reference.overrides, "protocol.labels=shuffled")
+    config = composed(overrides)
+    return replace(
+        reference, name=name, aliases=(), overrides=overrides, config=config, digest=_meaning(config, facts_of)
+    )
+
+
+def _meaning(config: Config, facts_of: _Facts) -> str:
+    """Digest of what a configuration means, data included."""
+    source = config.pretrain.dataset
+    return digest(
+        {
+            "meaning": config.meaning(),
+            "data": facts_of(config.dataset).fingerprint,
+            "source": None if source is None else facts_of(source).fingerprint,
+        }
+    )
 
 
 def _misfits(spec: SweepSpec, variants: list[Variant], facts_of: _Facts) -> list[Problem]:

@@ -27,13 +27,16 @@ SWEEP_KEYS = (
     "exclude",
     "resolution",
     "seeds",
+    "controls",
     "protocol",
     "resources",
     "report",
     "storage_path",
 )
-LATER_KEYS = ("controls", "search")
+LATER_KEYS = ("search",)
 """Named by the format, not built yet."""
+CONTROLS = ("repeat", "shuffled_labels")
+"""The reference again, with seeds of its own; the reference trained on shuffled labels."""
 METRICS = ("uf1", "uar", "accuracy", "macro_f1")
 BASE_EXAMPLE = "[dataset=synthetic, model=madv_tiny]"
 MAX_SEEDS = 1000
@@ -84,6 +87,8 @@ class SweepSpec:
     design: Design
     """Which variants are compared."""
     seeds: tuple[int, ...] = (0,)
+    controls: tuple[str, ...] = ()
+    """Of CONTROLS, in their order."""
     protocol: Protocol = Protocol()
     resources: Resources = Resources()
     report: ReportOptions = ReportOptions()
@@ -124,6 +129,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         "base": tuple(override.text for override in base),
         "design": design,
         "seeds": _seeds(sweep),
+        "controls": _controls(sweep),
         "protocol": _protocol(sweep.section("protocol")),
         "resources": _resources(sweep.section("resources")),
         "report": _report(sweep.section("report")),
@@ -172,6 +178,14 @@ def _seeds(sweep: Section) -> tuple[int, ...]:
     rule = f"a number of seeds from 1 to {MAX_SEEDS}, or a list of distinct seeds such as [0, 1, 2]"
     sweep.problem(f"must be {rule}; not {show(value)}", "seeds")
     return (0,)
+
+
+def _controls(sweep: Section) -> tuple[str, ...]:
+    named = sweep.texts("controls", f"[{', '.join(CONTROLS)}]")
+    for index, name in named:
+        if name not in CONTROLS:
+            sweep.problem(unknown("control", name, CONTROLS), "controls", index)
+    return tuple(name for name in CONTROLS if name in {name for _, name in named})
 
 
 def _is_int(value: object) -> bool:

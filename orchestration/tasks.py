@@ -49,7 +49,7 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretra
         slots: trials that run at once.
         pretraining: whether the cells are pre-trainings.
     """
-    variants = {variant.name: variant for variant in plan.variants}
+    variants = {variant.name: variant for variant in plan.trained}
     groups: dict[tuple[str, int], list[PlannedCell]] = {}
     for cell in pending:
         groups.setdefault((cell.variant, cell.seed), []).append(cell)

@@ -86,11 +86,11 @@ def test_what_knowing_the_subject_is_worth() -> None:
 def test_an_optimistic_study_says_so_first_and_in_red(mixed: Study, tmp_path: Path) -> None:
     report = write_report(mixed, tmp_path / "optimistic")
     page = report.path_html.read_text(encoding="utf-8")
-    assert report.warning == text.OPTIMISTIC
-    assert 'class="notice optimistic"' in page and page.index(text.OPTIMISTIC) < page.index('class="verdict"')
+    assert report.warnings == (text.OPTIMISTIC,)
+    assert 'class="notice alarm"' in page and page.index(text.OPTIMISTIC) < page.index('class="verdict"')
     written = report.path_md.read_text(encoding="utf-8")
     assert text.OPTIMISTIC in written and "each clip predicted once" in written
     report = write_report(replace(mixed, optimistic=False), tmp_path / "strict")
-    assert report.warning == "" and text.OPTIMISTIC not in report.path_html.read_text(encoding="utf-8")
+    assert report.warnings == () and text.OPTIMISTIC not in report.path_html.read_text(encoding="utf-8")
     assert "each subject held out once" in report.path_md.read_text(encoding="utf-8")
     assert identity_note(mixed.sample_labels) in analyse(mixed).notes

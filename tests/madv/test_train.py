@@ -15,7 +15,7 @@ from madv.data.folds import Fold, leave_one_subject_out, make_folds
 from madv.inputs import scales
 from madv.learners import make_learner
 from madv.optimise import TrainingError, batches_per_epoch, learning_rate_factor
-from madv.train import _predict, train_fold
+from madv.train import _predict, shuffled_labels, train_fold
 
 TINY = [
     "model=madv_tiny",
@@ -204,6 +204,15 @@ def test_the_best_epoch_on_the_test_clips_is_the_first_of_the_best(clips: Clips,
     assert best.history == last.history  # looking at the test clips leaves the training as it is
     assert len(accuracy) == 4 and accuracy[-1] == np.mean(last.y_pred == last.y_true)
     assert np.mean(best.y_pred == best.y_true) == max(accuracy)
+
+
+def test_shuffled_labels_are_dealt_out_among_the_training_clips_alone(clips: Clips, fold: Fold) -> None:
+    dealt = shuffled_labels(clips, np.repeat(fold.train, 2), "0/a")
+    assert (dealt.labels[fold.test] == clips.labels[fold.test]).all()
+    assert sorted(dealt.labels[fold.train]) == sorted(clips.labels[fold.train])
+    assert (dealt.labels[fold.train] != clips.labels[fold.train]).any()
+    assert (dealt.labels == shuffled_labels(clips, fold.train, "0/a").labels).all()
+    assert (dealt.labels != shuffled_labels(clips, fold.train, "1/a").labels).any()
 
 
 def test_the_learning_rate_rises_then_falls_to_its_minimum() -> None:

@@ -17,6 +17,7 @@ from madv.config_data import SyntheticConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
 from madv.fold_result import FoldResult
+from orchestration.designs import Design
 from orchestration.plan import Plan, expand
 from orchestration.spec import SweepSpec
 
@@ -42,8 +43,7 @@ def plan(
         digest="0" * 64,
         question="Does it run?",
         base=base,
-        design="factorial",
-        factors=factors,
+        design=Design(kind="factorial", factors=factors),
         seeds=tuple(range(seeds)),
     )
     made = load(SyntheticConfig(subjects=subjects, clips_per_class=(subjects,) * 3), Path())

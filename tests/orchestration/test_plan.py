@@ -71,6 +71,22 @@ def test_variants_and_cells(tmp_path: Path) -> None:
     assert found.variants[0].config == compose(["dataset=synthetic", "model=madv_tiny"])
 
 
+def test_controls_are_the_reference_with_seeds_of_its_own_and_with_shuffled_labels(tmp_path: Path) -> None:
+    plain, found = plan(tmp_path), plan(tmp_path, SWEEP + "    controls: [shuffled_labels, repeat]\n")
+    assert found.variants == plain.variants and list(found.controls) == ["repeat", "shuffled_labels"]
+    repeat, shuffled = found.controls.values()
+    assert repeat.config == found.variants[0].config
+    assert shuffled.config.protocol.labels == "shuffled"
+    control = [(cell.variant, cell.seed, cell.subject) for cell in found.cells[len(plain.cells) :]]
+    assert control[:4] == [("repeat (control)", seed, subject) for seed in (2, 3) for subject in ("s1", "s2")]
+    assert control[4:] == [(shuffled.name, seed, subject) for seed in (0, 1) for subject in ("s1", "s2")]
+    assert len(keys(found)) == len(found.cells) == len(plain.cells) + 8
+    # More seeds find the repeat's cells again.
+    assert keys(found) - {cell.key for cell in found.cells if cell.variant == shuffled.name} <= keys(
+        plan(tmp_path, SWEEP.replace("seeds: 2", "seeds: 4"))
+    )
+
+
 def test_names_do_not_enter_keys(tmp_path: Path) -> None:
     renamed = SWEEP.replace("texture:", "pixels:").replace("texture=off", "pixels=without")
     renamed = renamed.replace("pixels: {on: [], off:", "pixels: {with: [], without:").replace("name: plan", "name: b")

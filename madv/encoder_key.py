@@ -59,7 +59,7 @@ def check_pretraining(
     """
     method = config.method.name
     if method not in (OURS, *TUBELETS):
-        message = f"{method} has none; set pretrain=none, or method to one of {', '.join((OURS, *TUBELETS))}"
+        message = f"{method} has no pre-training; set pretrain=none, or method to one of {', '.join((OURS, *TUBELETS))}"
         return [Problem(place="pretrain", message=message)]
     problems = []
     streams = config.reads()

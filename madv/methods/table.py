@@ -88,7 +88,7 @@ def _settings(method: MethodConfig) -> list[Problem]:
         message = f"{method.name} has a fixed number of blocks; leave method.blocks out"
         problems.append(Problem(place="method.blocks", message=message))
     if method.width is not None and method.width % 4:
-        message = f"{method.name} needs a multiple of 4, not {method.width}"
+        message = f"method.width={method.width} of {method.name} is no multiple of 4"
         problems.append(Problem(place="method.width", message=message))
     if method.weights is None:
         return problems

@@ -309,7 +309,10 @@ def test_masked_modelling_of_other_methods_learns(name: str, clips: Clips, fold:
 def test_a_method_without_pre_training_says_so() -> None:
     shapes = {"texture": (3, 8, 32, 32)}
     (problem,) = check_pretraining(compose(["method=c3d", "pretrain=masked"]), shapes, None)
-    assert str(problem) == "pretrain: c3d has none; set pretrain=none, or method to one of madv_net, videomae, mae_dfer"
+    assert (
+        problem.message
+        == "c3d has no pre-training; set pretrain=none, or method to one of madv_net, videomae, mae_dfer"
+    )
     whole = ["method=videomae", "method.patch=32", "pretrain=masked"]
     (problem,) = check_pretraining(compose(whole), shapes, None)
     assert problem.message.endswith("set pretrain.masked_epochs=0, or a smaller method.patch")

@@ -190,7 +190,7 @@ def test_what_a_method_cannot_take() -> None:
         "set method.patch to one of 2, 4, 7, 14, 28"
     ]
     assert said({"texture": (3, 5, 30, 32)}, name="mae_dfer", width=6) == [
-        "method.width: mae_dfer needs a multiple of 4, not 6",
+        "method.width: method.width=6 of mae_dfer is no multiple of 4",
         "method.name: mae_dfer reads pairs of frames; the clips have 5: an even number, or one frame",
         "method.patch: mae_dfer cuts frames into whole squares of 16 pixels, and the clips are 30 x 32; "
         "set method.patch to one of 2",

@@ -86,7 +86,7 @@ def clip_shapes(config: Config, shape: tuple[int, int, int] | None = None) -> tu
     if shape is not None:
         size, has = shape, set(STREAMS)
     whole: dict[str, tuple[int, ...]] = {"texture": (3, *size), "depth": (1, *size), "au": (units, size[0])}
-    wanted = config.model.streams.active() if config.method.name == "madv_net" else ("texture",)
+    wanted = config.reads()
     return {name: whole[name] for name in wanted if name in has}, num_classes
 
 

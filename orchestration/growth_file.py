@@ -55,7 +55,7 @@ def network_cost(config: Config, cache_root: Path) -> dict[str, int]:
 
 def _kept(kind: str, config: Config, facts: DatasetFacts, cache_root: Path, count: Callable[[Shapes], Any]) -> Any:
     """What is kept for this network on these clips, else what count says."""
-    streams = config.model.streams.active() if config.method.name == "madv_net" else ("texture",)
+    streams = config.reads()
     shapes = {name: facts.streams[name] for name in streams}
     key = {
         "config": config.meaning(),

@@ -47,12 +47,11 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from orchestration.cli_sweep import show_plan, try_variants
+    from orchestration.cli_plan import show_plan, try_variants
 
     if options.dry_run:
         return try_variants(options.file, options.overrides)
-
-    return show_plan(options.file, options.overrides)
+    return show_plan(options.file, options.overrides, with_pilot=options.pilot)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -131,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     of_files: list[tuple[str, Callable[[argparse.Namespace], int], str]] = [
         ("sweep", _sweep, "train what a sweep file lacks, then report"),
-        ("plan", _plan, "print variants and cells, train nothing"),
+        ("plan", _plan, "print variants, cells and a forecast of the time"),
         ("report", _report, "write the report from the cells that are there"),
         ("track", _track, "log all cells of a sweep in MLflow once more"),
     ]
@@ -143,7 +142,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "sweep":
             sub.add_argument("--retry-failed", action="store_true", help="train cells that failed once more")
         if name == "plan":
-            sub.add_argument("--dry-run", action="store_true", help="train one step of every variant, store nothing")
+            first = sub.add_mutually_exclusive_group()
+            first.add_argument("--dry-run", action="store_true", help="train one step of every variant, store nothing")
+            first.add_argument("--pilot", action="store_true", help="train two cells of two variants, for the forecast")
     sub = commands.add_parser("train", help="one evaluation outside any sweep: every subject held out once")
     _add_overrides(sub, "e.g. dataset=synthetic model=madv_tiny")
     sub.add_argument("--seed", type=int, default=0)

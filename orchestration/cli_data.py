@@ -15,7 +15,7 @@ from rich.text import Text
 from madv.compose import compose
 from madv.config_data import RecordedConfig
 from madv.data.cache import describe
-from orchestration.cli_sweep import cache_folder
+from orchestration.prepared import cache_folder
 
 if TYPE_CHECKING:
     from madv.data.cache import DatasetFacts

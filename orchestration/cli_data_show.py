@@ -18,7 +18,7 @@ from madv.data.au_flow import REGIONS
 from madv.data.cache import load
 from madv.data.facs import parse
 from madv.errors import DataError, MadvError, Problem
-from orchestration.cli_sweep import cache_folder
+from orchestration.prepared import cache_folder
 
 if TYPE_CHECKING:
     from madv.data.clips import Clips

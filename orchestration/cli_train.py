@@ -11,7 +11,7 @@ from rich.text import Text
 
 from madv.compose import compose
 from madv.errors import ConfigError
-from orchestration.cli_sweep import cache_folder
+from orchestration.prepared import cache_folder
 
 if TYPE_CHECKING:
     from madv.config import Config

@@ -53,13 +53,13 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretra
     groups: dict[tuple[str, int], list[PlannedCell]] = {}
     for cell in pending:
         groups.setdefault((cell.variant, cell.seed), []).append(cell)
-    waiting = deque(sorted(groups.values(), key=lambda cells: -_cost(variants[cells[0].variant].config)))
-    left = sum(_cost(variants[cells[0].variant].config) * len(cells) for cells in waiting)
+    waiting = deque(sorted(groups.values(), key=lambda cells: -expected_cost(variants[cells[0].variant].config)))
+    left = sum(expected_cost(variants[cells[0].variant].config) * len(cells) for cells in waiting)
     tasks = []
     while waiting:
         cells = waiting.popleft()
         variant = variants[cells[0].variant]
-        cost = _cost(variant.config)
+        cost = expected_cost(variant.config)
         most = max(1, math.ceil(left / cost / (2 * slots)))
         if len(cells) > most:
             waiting.appendleft(cells[most:])
@@ -77,6 +77,6 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretra
     return tasks
 
 
-def _cost(config: Config) -> float:
+def expected_cost(config: Config) -> float:
     """Expected time of one fold, in arbitrary units: only the order matters."""
     return len(config.model.streams.active()) * config.train.epochs * config.protocol.copies

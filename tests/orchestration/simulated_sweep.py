@@ -11,7 +11,7 @@ from typing import Any
 
 import simulated
 
-from orchestration import cli, cli_sweep, runner
+from orchestration import cli, cli_sweep, prepared, runner
 from orchestration.cells import CellStore
 from orchestration.weights import WeightStore
 
@@ -19,14 +19,15 @@ from orchestration.weights import WeightStore
 def main() -> int:
     trainer, subjects, *options = sys.argv[1:]
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
-    prepared = cli_sweep.Prepared(
+    ready = prepared.Prepared(
         plan=simulated.plan(int(subjects)),
         store=CellStore("store"),
         weights=WeightStore("store"),
         cache_root=Path("store/clips"),
     )
-    cli_sweep.prepare = lambda file, overrides: prepared
-    cache: Any = SimpleNamespace(load=simulated.load)
+    cli_sweep.prepare = lambda file, overrides: ready
+    facts = ready.plan.facts
+    cache: Any = SimpleNamespace(load=simulated.load, describe=lambda dataset, root: facts, DatasetFacts=type(facts))
     sys.modules["madv.data.cache"] = cache
     runner.run = functools.partial(runner.run, trainer=f"simulated:{trainer}", loader="simulated:load")
     return cli.main(["sweep", "simulated.yaml", *options])

@@ -13,7 +13,7 @@ import simulated
 
 from orchestration import cli
 from orchestration.cli_report import mlflow_command
-from orchestration.cli_sweep import cache_folder
+from orchestration.prepared import cache_folder
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -17,7 +17,7 @@ from madv.inputs import scales
 from madv.methods.build import build_method, method_loss
 from madv.methods.losses import clustering_loss, compact_loss
 from madv.methods.nr_dfernet import NRDFERNet
-from madv.methods.snippets import distant_orders, split_snippets
+from madv.methods.snippets import distant_orders, snippet_frames
 from madv.methods.table import METHODS, TUBELETS, misfits
 from madv.model.network import initialise
 
@@ -144,10 +144,9 @@ def test_compact_by_hand() -> None:
 
 
 def test_windows_of_a_clip() -> None:
-    frames = torch.arange(16.0).view(1, 1, 16, 1, 1)
-    assert split_snippets(frames).flatten(1).view(7, 4)[:, 0].tolist() == [0, 2, 4, 6, 8, 10, 12]
-    assert split_snippets(torch.arange(35.0).view(1, 1, 35, 1, 1)).flatten().tolist() == list(range(35))
-    assert split_snippets(frames[:, :, :1]).shape[1:3] == (7, 1)
+    assert snippet_frames(16).tolist() == [list(range(start, start + 4)) for start in range(0, 13, 2)]
+    assert snippet_frames(35).flatten().tolist() == list(range(35))
+    assert snippet_frames(1).tolist() == [[0]] * 7
 
 
 def test_orders_differ_from_each_other_and_from_the_natural_one() -> None:

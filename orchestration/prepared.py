@@ -1,0 +1,56 @@
+"""A sweep file, read and laid out over its store: what every command on it starts from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.cells import CellStore
+from orchestration.keyed_store import State
+from orchestration.plan import Plan, PlannedCell, expand
+from orchestration.spec import load_spec
+from orchestration.weights import WeightStore
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A sweep file, read: nothing has been started."""
+
+    plan: Plan
+    store: CellStore
+    weights: WeightStore
+    cache_root: Path
+
+    def pretraining(self, states: Mapping[str, State]) -> list[PlannedCell]:
+        """Pre-trainings that are still to do, the cells being in these states."""
+        from orchestration.runner import pending_pretraining
+
+        pending = [cell for cell in self.plan.cells if cell.key not in states]
+        return pending_pretraining(self.plan, pending, self.weights)
+
+
+def cache_folder(storage_path: str = "store") -> Path:
+    """Where clip caches are: MADV_CACHE, else beside the cells, else (cells behind a URI) in the home directory."""
+    named = os.environ.get("MADV_CACHE")
+    if named:
+        return Path(named)
+    return Path.home() / ".cache" / "madv" if "://" in storage_path else Path(storage_path) / "clips"
+
+
+def prepare(file: Path, overrides: Sequence[str]) -> Prepared:
+    """Read the file and lay out its cells.
+
+    Raises:
+        MadvError: with everything that is wrong.
+    """
+    from madv.data.cache import describe
+    from orchestration.code import training_code
+
+    spec = load_spec(file, overrides)
+    cache_root = cache_folder(spec.storage_path)
+    plan = expand(spec, lambda dataset: describe(dataset, cache_root), training_code)
+    return Prepared(
+        plan=plan, store=CellStore(spec.storage_path), weights=WeightStore(spec.storage_path), cache_root=cache_root
+    )

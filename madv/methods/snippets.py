@@ -6,23 +6,21 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from madv.methods.resnet import ResNet18
+from madv.methods.resnet import ResNet18, by_frame
 from madv.methods.transformer import sinusoids
 
 SNIPPETS = 7
 """Of a clip; neighbours overlap."""
 
 
-def split_snippets(clip: torch.Tensor) -> torch.Tensor:
-    """(B, C, T, H, W) -> (B, S, F, C, H, W) with S = 7.
+def snippet_frames(frames: int) -> torch.Tensor:
+    """(S, F) indices of the frames in each snippet, S = 7.
 
     The authors' 35 frames are seven times five; 16 frames make windows of 4 at stride 2; one frame is every snippet.
     """
-    frames = clip.shape[2]
     length = frames // SNIPPETS if frames % SNIPPETS == 0 else max(1, frames // 4)
     starts = [round(index * (frames - length) / (SNIPPETS - 1)) for index in range(SNIPPETS)]
-    index = [list(range(start, start + length)) for start in starts]  # (S, F)
-    return clip.transpose(1, 2)[:, torch.tensor(index, device=clip.device)]
+    return torch.tensor([list(range(start, start + length)) for start in starts])
 
 
 class FrameAttention(nn.Module):
@@ -41,18 +39,17 @@ class FrameAttention(nn.Module):
         return out
 
 
-class FrameVectors(nn.Module):
-    """ResNet-18 on every frame of every snippet, averaged over pixels."""
+class SnippetVectors(nn.Module):
+    """ResNet-18 on every frame, averaged over pixels; a frame that is in several snippets is seen once."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.trunk = ResNet18(width, channels=channels)
 
-    def forward(self, snippets: torch.Tensor) -> torch.Tensor:
-        """(B, S, F, C, H, W) -> (B S, F, D)."""
-        count, length = snippets.shape[:2], snippets.shape[2]
-        vectors: torch.Tensor = self.trunk(snippets.flatten(0, 2)).mean(dim=(2, 3))
-        return vectors.view(count[0] * count[1], length, -1)
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W) -> (B S, F, D)."""
+        vectors = by_frame(self.trunk, clip).mean(dim=(3, 4))  # (B, T, D)
+        return vectors[:, snippet_frames(clip.shape[2]).to(clip.device)].flatten(0, 1)
 
 
 def head(width: int, num_classes: int, widths: tuple[int, int]) -> nn.Sequential:
@@ -69,7 +66,7 @@ class CEFLNet(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, width: int = 64) -> None:
         super().__init__()
-        self.vectors = FrameVectors(channels, width)
+        self.vectors = SnippetVectors(channels, width)
         inner = self.vectors.trunk.width
         self.frames = FrameAttention(inner)
         self.relation = nn.Sequential(nn.Dropout(0.5), nn.Linear(2 * inner, 1), nn.Sigmoid())
@@ -79,12 +76,11 @@ class CEFLNet(nn.Module):
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W) -> logits (B, K)."""
-        snippets = split_snippets(clip)
-        v = self.vectors(snippets)  # (B S, F, D)
+        v = self.vectors(clip)  # (B S, F, D)
         overall = self.frames(v).amax(dim=1, keepdim=True).expand_as(v)
         pairs = torch.cat([v, overall], dim=-1)
         weights = self.relation(pairs)  # (B S, F, 1)
-        c = self.snippet((weights * pairs).sum(1) / weights.sum(1)).unflatten(0, snippets.shape[:2])  # (B, S, D)
+        c = self.snippet((weights * pairs).sum(1) / weights.sum(1)).unflatten(0, (-1, SNIPPETS))  # (B, S, D)
         shares = torch.softmax(self.importance(c), dim=1)
         logits: torch.Tensor = self.head((shares * c).amax(dim=1))
         return logits
@@ -99,7 +95,7 @@ class EST(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, width: int = 64, layers: int = 3) -> None:
         super().__init__()
-        self.vectors = FrameVectors(channels, width)
+        self.vectors = SnippetVectors(channels, width)
         inner = self.vectors.trunk.width
         self.frames = FrameAttention(inner)
         self.transformer = nn.Transformer(
@@ -119,11 +115,10 @@ class EST(nn.Module):
 
     def snippet_vectors(self, clip: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W) -> (B, S, D): frames weighted by their cosine to the strongest features of the snippet."""
-        snippets = split_snippets(clip)
-        o = self.frames(self.vectors(snippets))  # (B S, F, D)
+        o = self.frames(self.vectors(clip))  # (B S, F, D)
         strongest = o.amax(dim=1, keepdim=True)
         weights = functional.cosine_similarity(o, strongest, dim=-1).clamp(min=1e-8)[..., None]
-        vectors: torch.Tensor = ((weights * o).sum(1) / weights.sum(1)).unflatten(0, snippets.shape[:2])
+        vectors: torch.Tensor = ((weights * o).sum(1) / weights.sum(1)).unflatten(0, (-1, SNIPPETS))
         return vectors
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:

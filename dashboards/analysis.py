@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,8 @@ from dashboards import statistics, text
 from dashboards.controls import Control, alarms, check_controls
 from dashboards.identity import identity_note
 from dashboards.outcomes import Ints, Outcomes, collect, rectangle
-from dashboards.statistics import METRICS, Floats, Verdict
+from dashboards.resampling import Resampling
+from dashboards.statistics import METRICS, Verdict
 from dashboards.study import Study, StudyVariant
 
 
@@ -91,38 +91,10 @@ class Analysis:
         return not bool(self.outcomes.trained.all())
 
 
-class _Resampling:
-    """Resamples and exchanges, drawn once for each set of subjects.
-
-    The seed comes from the subjects' names: the same cells give the same numbers, whatever else is in the report.
-    """
-
-    def __init__(self) -> None:
-        self._drawn: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
-        self._scores: dict[tuple[bytes, tuple[str, ...], str], Floats] = {}
-
-    def scores(self, counts: Ints, subjects: tuple[str, ...], metric: str) -> Floats:
-        """(R,) resampled scores of counts (S, N, C, C); the reference's are asked for again with every variant."""
-        key = (counts.tobytes(), subjects, metric)
-        if key not in self._scores:
-            weights, _ = self.of(subjects)
-            self._scores[key] = statistics.bootstrap(counts, weights, METRICS[metric])
-        return self._scores[key]
-
-    def of(self, subjects: tuple[str, ...]) -> tuple[Floats, Floats]:
-        """(weights, exchanges) of these subjects."""
-        if subjects not in self._drawn:
-            seed = int.from_bytes(hashlib.sha256("\0".join(subjects).encode()).digest()[:8])
-            rng = np.random.default_rng(seed)
-            weights = statistics.subject_weights(rng, len(subjects))
-            self._drawn[subjects] = weights, statistics.exchanges(rng, len(subjects))
-        return self._drawn[subjects]
-
-
 def analyse(study: Study) -> Analysis:
     """Score every variant and compare each to the reference; what cannot be computed is left out with its reason."""
     outcomes = collect(study)
-    resampling = _Resampling()
+    resampling = Resampling()
     reference = next((v for v, variant in enumerate(study.variants) if variant.is_reference), None)
     results = [_score(study, outcomes, v, resampling) for v in range(len(study.variants))]
     if reference is not None:
@@ -141,7 +113,7 @@ def analyse(study: Study) -> Analysis:
     )
 
 
-def _score(study: Study, outcomes: Outcomes, v: int, resampling: _Resampling) -> VariantResult:
+def _score(study: Study, outcomes: Outcomes, v: int, resampling: Resampling) -> VariantResult:
     seeds, subjects = rectangle(outcomes.done[v])
     counts = outcomes.counts[v][np.ix_(seeds, subjects)]  # (S, N, C, C)
     names = tuple(study.subjects[n] for n in subjects)
@@ -202,7 +174,7 @@ def _score_notes(study: Study, result: VariantResult) -> tuple[str, ...]:
 
 
 def _compare(
-    study: Study, outcomes: Outcomes, v: int, reference: int, result: VariantResult, resampling: _Resampling
+    study: Study, outcomes: Outcomes, v: int, reference: int, result: VariantResult, resampling: Resampling
 ) -> VariantResult:
     common = outcomes.done[v] & outcomes.done[reference]
     seeds, subjects = rectangle(common)

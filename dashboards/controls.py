@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import random_table
 
 from dashboards import statistics, text
 from dashboards.outcomes import Ints, collect, rectangle
@@ -94,6 +93,8 @@ def permuted_scores(counts: Ints, metric: Metric, rng: np.random.Generator) -> F
         metric: one of METRICS.
         rng: of the permutations.
     """
+    from scipy.stats import random_table  # takes two seconds to import
+
     seeds, subjects, classes, _ = counts.shape
     pooled = np.zeros((DRAWS, seeds, classes, classes), dtype=np.int64)
     for s, n in np.ndindex(seeds, subjects):

@@ -48,7 +48,7 @@ def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -
         config: as for measure.
         shapes: of the streams, to be stretched.
         num_classes: K.
-        runs: whose median is the latency; 0: MACs alone, which nothing is computed for.
+        runs: whose median is the latency; 0: MACs alone.
     """
     points = []
     known: dict[tuple[tuple[int, ...], ...], Complexity | Count] = {}

@@ -153,7 +153,7 @@ def test_growth_follows_the_clip() -> None:
     assert sizes[32].macs < sizes[48].macs
 
 
-def test_macs_counted_from_shapes_alone_are_those_of_a_run() -> None:
+def test_macs_alone_are_those_of_a_measurement() -> None:
     config = compose(["model=madv_tiny"])
     shapes = {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (14, 8)}
     counted = growth(config, shapes, 3, runs=0)

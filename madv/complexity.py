@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from madv.config import Config
+from madv.config_model import ModelConfig
 from madv.counting import count_macs, peak_allocation
 from madv.errors import ConfigError
 from madv.fits import Shapes, shape_misfits
@@ -34,13 +35,13 @@ class EncoderFormula:
     width: int
     """d"""
     hidden: int
-    """d_hidden of the MLP."""
+    """d_hidden of the MLP; 0 where a second attention stands in its place."""
     blocks: int
     """N"""
     paper: int
     """Eq. 24 and 25; see paper_macs."""
     linear: int
-    """Exact for joint attention with linear projections; see linear_macs."""
+    """Exact for joint attention (or the factorised encoder's) with linear projections; see linear_macs."""
     measured: int
 
 
@@ -175,22 +176,32 @@ def _built(config: Config, shapes: Shapes, num_classes: int, batch: int) -> tupl
 
 def _formulas(network: nn.Module, config: Config, macs: Mapping[str, int]) -> tuple[EncoderFormula, ...]:
     return tuple(
-        _formula(name, part, config.model.mlp_ratio, macs)
-        for name, part in network.named_modules()
-        if isinstance(part, Encoder)
+        _formula(name, part, config.model, macs) for name, part in network.named_modules() if isinstance(part, Encoder)
     )
 
 
-def _formula(name: str, encoder: Encoder, mlp_ratio: float, macs: Mapping[str, int]) -> EncoderFormula:
+def _formula(name: str, encoder: Encoder, model: ModelConfig, macs: Mapping[str, int]) -> EncoderFormula:
     _, length, width = encoder.position_token.shape
-    tokens, hidden, blocks = length - 1, max(1, round(width * mlp_ratio)), len(encoder.blocks)
+    tokens, blocks = length - 1, len(encoder.blocks)
+    hidden = 0 if model.attention.double else max(1, round(width * model.mlp_ratio))
+    # Sequences, their tokens and blocks: one of all tokens, or each frame by itself and one of a token a frame.
+    parts = [(1, tokens, blocks)]
+    if encoder.frame_token is not None:
+        frames = encoder.frame_token.shape[1]
+        parts = [(frames, tokens // frames, blocks), (1, frames, len(encoder.frame_blocks))]
+
+    def total(formula: Callable[[int, int, int, int], int]) -> int:
+        # Attention in the MLP's place is attention twice.
+        times = 2 if model.attention.double else 1
+        return sum(times * sequences * formula(count, width, hidden, deep) for sequences, count, deep in parts)
+
     return EncoderFormula(
         name=name,
         tokens=tokens,
         width=width,
         hidden=hidden,
         blocks=blocks,
-        paper=paper_macs(tokens, width, hidden, blocks),
-        linear=linear_macs(tokens, width, hidden, blocks),
+        paper=total(paper_macs),
+        linear=total(linear_macs),
         measured=sum(value for part, value in macs.items() if f"{part}.".startswith(f"{name}.")),
     )

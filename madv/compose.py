@@ -205,14 +205,27 @@ def _explain(error: ValidationError, sources: dict[str, str]) -> list[Problem]:
 def _contradictions(config: Config) -> list[Problem]:
     """What the records allow one by one but not together."""
     problems = contradictions(config.model, None)
-    weights = (config.loss.alpha, config.loss.beta, config.loss.gamma)[: config.model.levels - 1]
-    if config.model.fusion == "last" and config.loss.w_freq * min(weights, default=1) == 0:
+    ours = config.method.name == "madv_net"
+    lower = (config.loss.alpha, config.loss.beta, config.loss.gamma)[: config.model.levels - 1]
+    if ours and config.model.fusion == "last" and any(config.loss.w_freq * weight == 0 for weight in lower):
         message = "last reads the highest level alone, so that a lower one learns by its head; give its loss a weight"
         problems.append(Problem(place="model.fusion", message=message))
     if config.train.min_learning_rate > config.train.learning_rate:
         message = f"{config.train.min_learning_rate:g} is above train.learning_rate={config.train.learning_rate:g}"
         problems.append(Problem(place="train.min_learning_rate", message=message))
+    problems += _idle(config.pretrain)
     if config.pretrain.active() and (config.protocol.split == "clips" or config.protocol.copies > 1):
         message = "a pre-training leaves out one subject and copies nothing; set pretrain=none"
         problems.append(Problem(place="protocol", message=message))
     return problems
+
+
+def _idle(pretrain: PretrainConfig) -> list[Problem]:
+    """Half of a supervised pre-training does nothing."""
+    if pretrain.supervised_epochs and pretrain.dataset is None:
+        message = "supervised epochs need labels of another data set; set pretrain.dataset"
+        return [Problem(place="pretrain.supervised_epochs", message=message)]
+    if pretrain.dataset is not None and not pretrain.active():
+        message = "nothing is done with it; set pretrain.supervised_epochs, or pretrain.dataset=null"
+        return [Problem(place="pretrain.dataset", message=message)]
+    return []

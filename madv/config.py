@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from madv.config_data import DatasetConfig, SyntheticConfig
+from madv.config_data import DatasetConfig
 from madv.config_fields import STRICT, NonNegative, NotNegative, Positive, Share
+from madv.config_meaning import forget_unread
 from madv.config_method import MethodConfig
 from madv.config_model import ModelConfig
+from madv.config_synthetic import SyntheticConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)
@@ -136,6 +138,7 @@ class Config:
         # What the network in question does not read must not tell one run from another.
         if self.method.name == "madv_net":
             sections.pop("method")
+            forget_unread(sections["model"], sections["loss"])
         else:
             sections["method"] = self.method.meaning()
             for name in ("target", "motion_weight"):

@@ -79,13 +79,13 @@ class DroppingConfig:
 
     by: Literal["class_attention", "random", "predictor", "halting"] = "class_attention"
     """class_attention: EViT; random: the control; predictor: DynamicViT; halting: A-ViT."""
-    keep: Annotated[float, Field(gt=0, le=1)] = 1.0
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Share of a level's tokens that are kept; 1 drops nothing. halting: the share that its loss aims at."""
     fuse: bool = True
     """Go on with one more token, the mean of those dropped weighted by their scores."""
     after: Positive = 1
     """Blocks of a level before its tokens are dropped."""
-    warmup: Share = 0.0
+    warmup: Share = 0.1
     """Share of training over which the keep rate falls from 1 (cosine)."""
     how: Literal["auto", "remove", "mask"] = "auto"
     """remove saves time and needs a linear projection; mask keeps the grid; auto: remove where that can be."""
@@ -115,6 +115,12 @@ class BottleneckConfig:
     degenerates; identity: r = v; gated: r = gate * v."""
     sampled: bool = False
     """Sample as in Eq. 7 and pay the whole divergence; else the mean alone, as in Eq. 8."""
+    time: Literal["kept", "halved"] = "kept"
+    """kept: T x n_au tokens at every level; halved: averaged over runs as long as the visual tokenizer's stride, then
+    halved from level to level, as space is in the visual streams."""
+    without_units: Literal["emotion", "none"] = "emotion"
+    """What Eq. 11 aims at where a data set has no annotated units: the emotion, each class against the rest; or
+    nothing, which leaves the bottleneck's terms alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)

@@ -23,7 +23,7 @@ def encoder_config(config: Config) -> Config:
     So variants that differ in these alone share one pre-training.
     """
     default = ModelConfig()
-    model = dataclasses.replace(config.model, dropping=DroppingConfig(), head_dropout=default.head_dropout)
+    model = dataclasses.replace(config.model, dropping=DroppingConfig(keep=1.0), head_dropout=default.head_dropout)
     plain = MethodConfig()
     method = dataclasses.replace(config.method, own_loss=plain.own_loss, class_mu=plain.class_mu)
     return dataclasses.replace(config, model=model, method=method, loss=LossConfig())
@@ -44,11 +44,16 @@ def encoder_meaning(config: Config) -> dict[str, Any]:
             pretrain.pop(name, None)
     elif pretrain.get("target", "both") != "both":
         del pretrain["motion_weight"]
-    return {name: meaning[name] for name in ("method", "model", "pretrain") if name in meaning}
+    found = {name: meaning[name] for name in ("method", "model", "pretrain") if name in meaning}
+    return found | {"precision": config.train.precision}
 
 
 def check_pretraining(
-    config: Config, shapes: Mapping[str, tuple[int, ...]], source: Mapping[str, tuple[int, ...]] | None
+    config: Config,
+    shapes: Mapping[str, tuple[int, ...]],
+    source: Mapping[str, tuple[int, ...]] | None,
+    *,
+    same: bool = False,
 ) -> list[Problem]:
     """What stands in the way of pre-training, one problem each.
 
@@ -56,6 +61,7 @@ def check_pretraining(
         config: streams, tokenizer and pre-training.
         shapes: of one clip of the data set, by stream.
         source: the same of pretrain.dataset; None where there is none.
+        same: whether all recordings of pretrain.dataset are the data set's own.
     """
     method = config.method.name
     if method not in (OURS, *TUBELETS):
@@ -77,6 +83,18 @@ def check_pretraining(
                 f"set pretrain.masked_epochs=0, or a smaller {way}"
             )
             problems.append(Problem(place="pretrain.masked_epochs", message=message))
+    if config.pretrain.masked_epochs and not visual:
+        message = (
+            "masked modelling hides pixels, and the action-unit stream alone has none; set pretrain.masked_epochs=0, "
+            "or exclude this variant"
+        )
+        problems.append(Problem(place="pretrain.masked_epochs", message=message))
+    if same and not config.pretrain.masked_epochs:
+        message = (
+            "its recordings are the data set's own, and those are not pre-trained on by their labels; "
+            "choose another, or set pretrain.masked_epochs"
+        )
+        problems.append(Problem(place="pretrain.dataset", message=message))
     if source is None:
         return problems
     for name in streams:

@@ -30,14 +30,24 @@ def misfits(config: Config, describe: Describe) -> list[Problem]:
     """
     from madv.data.cache import check_streams
 
-    facts = describe(config.dataset)
+    facts, source = describe(config.dataset), None
+    if config.pretrain.active() and config.pretrain.dataset is not None:
+        source = describe(config.pretrain.dataset)
     ours = config.method.name == "madv_net"
     # The data set's own words first: it knows which setting of its own would bring a stream in.
     problems = check_streams(facts, config.model.streams) if ours else []
     problems = problems or shape_misfits(config, facts.streams)
     if not problems and config.pretrain.active():
-        source = config.pretrain.dataset
-        problems = check_pretraining(config, facts.streams, None if source is None else describe(source).streams)
+        there = None if source is None else source.streams
+        problems = check_pretraining(
+            config, facts.streams, there, same=source is not None and source.recordings == facts.recordings
+        )
+    if ours and config.model.streams.au and config.model.au.source == "annotated":
+        problems += [
+            Problem(place="model.au.source", message=f"{name} has no annotated action units; set it to estimated")
+            for name, described in (("the data set", facts), ("pretrain.dataset", source))
+            if described is not None and not described.has_au_targets
+        ]
     return problems
 
 

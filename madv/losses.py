@@ -71,7 +71,8 @@ def joint_loss(
     Args:
         outputs: of MADVNet for B clips.
         target: (B,) class indices.
-        au_target: (B, n_au) annotated action units, or None where a data set has none: Eq. 11 is left out.
+        au_target: (B, n_au) annotated action units; None where a data set has none: Eq. 11 is then about the emotion,
+            each class against the rest, or left out (model.au.without_units).
         weights: (C,) from class_weights.
         config: the weights of the terms.
 
@@ -84,10 +85,9 @@ def joint_loss(
         terms[name] = functional.cross_entropy(_finite(logits), target)
     if config.w_au > 0 and outputs.compression is not None and outputs.reconstruction is not None:
         terms["au"] = config.beta_ib * outputs.compression.float() + outputs.reconstruction.float()
-        if au_target is not None and outputs.au_logits is not None:
-            terms["au"] = terms["au"] + functional.binary_cross_entropy_with_logits(
-                _finite(outputs.au_logits), au_target
-            )
+        if outputs.au_logits is not None:
+            aim = functional.one_hot(target, outputs.logits.shape[1]).float() if au_target is None else au_target
+            terms["au"] = terms["au"] + functional.binary_cross_entropy_with_logits(_finite(outputs.au_logits), aim)
     if outputs.auxiliary is not None:
         terms["dropping"] = outputs.auxiliary.float()
     scale = {"focal": 1.0, "au": config.w_au, "dropping": 1.0}

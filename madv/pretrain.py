@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from madv.config import Config, PretrainConfig, TrainConfig
+from madv.config import Config, TrainConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold
-from madv.data.identity import subject_identity
+from madv.data.identity import recording_identity, subject_identity
 from madv.encoder_key import check_pretraining, encoder_config
 from madv.errors import DataError, Problem
 from madv.inputs import inputs as read_inputs
@@ -49,9 +49,9 @@ def pretrain_fold(
 ) -> Pretrained:
     """Pre-train for one fold; the held-out subject is never seen, in neither data set.
 
-    Stage 1, masked modelling on texture and depth, sees the fold's training clips and the source's; without either
-    stream there is nothing to hide and it is left out. Stage 2, supervised with the default losses, sees the source
-    alone; where the source is the data set itself, its clips get stage 1 only.
+    Stage 1, masked modelling on texture and depth, sees the fold's training clips and the source's. Stage 2, supervised
+    with the default losses, sees the source alone. Recordings of the source that the data set has too, whatever they
+    are called there, get stage 1 only.
 
     Initial weights are those that training from scratch starts from; they, the batch order and the masks come from
     (seed, held-out subject) alone.
@@ -65,8 +65,7 @@ def pretrain_fold(
         progress: called with the number of epochs done after each, over both stages.
 
     Raises:
-        DataError: a frame is one token, the two data sets do not fit together, or the source has nobody but the
-            held-out subject.
+        DataError: there is nothing to learn from, a frame is one token, or the two data sets do not fit together.
         TrainingError: the loss is infinite or not a number.
     """
     started = time.perf_counter()
@@ -74,10 +73,10 @@ def pretrain_fold(
     key = f"{seed}/{fold.subject}"
     config = encoder_config(config)
     parts = [Part(clips, fold.train)]
-    foreign = source is not None and source.fingerprint != clips.fingerprint
-    _check(config, clips, source if foreign else None)
-    if source is not None and foreign:
-        parts.append(Part(source, _allowed(fold, clips, source)))
+    _check(config, clips, source)
+    others = None if source is None else _others(clips, source)
+    if source is not None and others is not None:
+        parts.append(Part(source, _allowed(fold, clips, source, others)))
     history: dict[str, History] = {}
     done = itertools.count(1)
 
@@ -89,11 +88,11 @@ def pretrain_fold(
         torch.manual_seed(seed_of(key, "pre-training"))
         learner = make_learner(config, parts[-1].clips, key)
         network = learner.network.to(device)
-        if config.pretrain.masked_epochs and set(learner.reads) != {"au"}:
+        if config.pretrain.masked_epochs:
             history["masked"] = _masked(learner, config, parts, key, device, report)
-        if config.pretrain.supervised_epochs and foreign:
+        if config.pretrain.supervised_epochs and len(parts) > 1:
             history["supervised"] = _supervised(learner, config, parts[-1], key, device, report)
-    seen = parts if "masked" in history else parts[1:] if "supervised" in history else []
+    seen = parts if "masked" in history else parts[1:]
     return Pretrained(
         state=encoder_state(network),
         history=history,
@@ -102,10 +101,16 @@ def pretrain_fold(
     )
 
 
-def _allowed(fold: Fold, clips: Clips, source: Clips) -> npt.NDArray[np.int64]:
-    """The source's rows of nobody who is outside the fold's training clips."""
+def _others(clips: Clips, source: Clips) -> npt.NDArray[np.bool_] | None:
+    """(N,) whether a row of the source is a recording of its own; None: the data set has them all."""
+    others = ~np.isin(recording_identity(source.manifest), recording_identity(clips.manifest))
+    return others if others.any() else None
+
+
+def _allowed(fold: Fold, clips: Clips, source: Clips, others: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The source's own rows of nobody who is outside the fold's training clips."""
     left_out = np.delete(subject_identity(clips.manifest), fold.train)
-    rows = np.flatnonzero(~np.isin(subject_identity(source.manifest), left_out))
+    rows = np.flatnonzero(others & ~np.isin(subject_identity(source.manifest), left_out))
     if len(rows) < 2:
         message = f"has no two clips of anybody but the held-out subject {fold.subject}; choose another data set"
         raise DataError([Problem(place="pretrain.dataset", message=message)])
@@ -115,7 +120,7 @@ def _allowed(fold: Fold, clips: Clips, source: Clips) -> npt.NDArray[np.int64]:
 def _check(config: Config, clips: Clips, source: Clips | None) -> None:
     shapes = {name: x.shape[1:] for name, x in clips.streams.items()}
     there = None if source is None else {name: x.shape[1:] for name, x in source.streams.items()}
-    problems = check_pretraining(config, shapes, there)
+    problems = check_pretraining(config, shapes, there, same=source is not None and _others(clips, source) is None)
     if source is not None and "au" in config.reads() and clips.au_names != source.au_names:
         message = f"its action units are {', '.join(source.au_names)}, those of dataset {', '.join(clips.au_names)}"
         problems.append(Problem(place="pretrain.dataset", message=message))
@@ -148,7 +153,7 @@ def _masked(
     initialise(both["decoders"], f"{key}/decoders")
     both.to(device)
     masks = np.random.default_rng(seed_of(key, "masks"))
-    train = _recipe(config.pretrain, config.pretrain.masked_epochs)
+    train = _recipe(config, config.pretrain.masked_epochs)
     first = next(iter(decoders.values()))
 
     def losses(index: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -181,17 +186,18 @@ def _supervised(
     progress: Callable[[int], None],
 ) -> History:
     """Stage 2, in place: as a fold is trained, with the source's own classes."""
-    config = dataclasses.replace(config, train=_recipe(config.pretrain, config.pretrain.supervised_epochs))
+    config = dataclasses.replace(config, train=_recipe(config, config.pretrain.supervised_epochs))
     scale = scales(part.clips, part.rows, learner.reads)
     return fit(learner, config, part.rows, part.clips, scale, f"{key}/supervised", device, progress)
 
 
-def _recipe(config: PretrainConfig, epochs: int) -> TrainConfig:
-    """How a stage is trained, whatever the training that follows."""
+def _recipe(config: Config, epochs: int) -> TrainConfig:
+    """How a stage is trained, in the precision of the training that follows."""
     return TrainConfig(
         epochs=epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        min_learning_rate=min(1e-6, config.learning_rate),
+        batch_size=config.pretrain.batch_size,
+        learning_rate=config.pretrain.learning_rate,
+        min_learning_rate=min(1e-6, config.pretrain.learning_rate),
         warmup=0.1,
+        precision=config.train.precision,
     )

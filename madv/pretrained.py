@@ -14,7 +14,7 @@ from madv.errors import MadvError, Problem
 
 ENCODER = ("streams.", "fuse_")
 """What the parameters of MADV-Net's streams and of their fusion begin with; other networks say so themselves."""
-OWN = ("decode", "unit_weight", "unit_bias", "dropping")
+OWN = ("decode", "unit_weight", "unit_bias", "emotion", "dropping")
 """Parts of a stream that a variant has for its own loss or its own token dropping: they start afresh."""
 HEADER = "madv"
 """Metadata key of the JSON with everything that is no tensor."""

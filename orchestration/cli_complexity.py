@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from madv.compose import compose
-from madv.config_data import FramesConfig, Megc2019Config, SyntheticConfig
+from madv.config_data import FramesConfig, Megc2019Config
 from madv.config_model import STREAMS
+from madv.config_synthetic import SyntheticConfig
 
 if TYPE_CHECKING:
     from madv.complexity import Complexity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from madv.config_data import DatasetConfig, Megc2019Config, RecordedConfig, SyntheticConfig
+from madv.config_data import DatasetConfig, Megc2019Config, RecordedConfig
 from madv.config_model import STREAMS, StreamsConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -42,8 +44,12 @@ class DatasetFacts:
     """Sorted by subject."""
     clips: str
     """SHA-256 of which clips there are, whose, and of which class: variants over equal clips can be paired."""
+    recordings: str
+    """SHA-256 of which recordings these are: the same for two settings or protocols of one data set."""
     streams: dict[str, tuple[int, ...]]
     """Shape of one clip by stream."""
+    has_au_targets: bool
+    """Whether there are annotated action units."""
     facts: dict[str, Any]
     """What the reader has to say: ceilings of a synthetic set ("texture+depth": .77), sources of a real one."""
 
@@ -188,7 +194,7 @@ def _open(folder: Path) -> Clips:
         manifest=manifest,
         class_names=facts.class_names,
         streams={name: mapped(name) for name in facts.streams},
-        au_targets=mapped(AU_TARGETS) if head["has_au_targets"] else None,
+        au_targets=mapped(AU_TARGETS) if facts.has_au_targets else None,
         au_names=tuple(head["au_names"]),
         signed_channels=tuple(head["signed_channels"]),
         mirrored_aus=tuple(head["mirrored_aus"]),
@@ -228,6 +234,8 @@ def write_head(kind: str, clips: Clips, folder: Path) -> None:
     """Write all of a cache but the streams; the facts come last."""
     import numpy as np
 
+    from madv.data.identity import recording_identity
+
     if clips.au_targets is not None:
         np.save(folder / f"{AU_TARGETS}.npy", clips.au_targets, allow_pickle=False)
     clips.manifest.to_parquet(folder / MANIFEST, index=False)
@@ -238,12 +246,13 @@ def write_head(kind: str, clips: Clips, folder: Path) -> None:
         clips_per_class=tuple(np.bincount(clips.labels, minlength=len(clips.class_names)).tolist()),
         clips_per_subject=dict(_counted(clips.subjects)),
         clips=_clips_digest(clips),
+        recordings=hashlib.sha256("\n".join(sorted(recording_identity(clips.manifest))).encode()).hexdigest(),
         streams={name: array.shape[1:] for name, array in clips.streams.items()},
+        has_au_targets=clips.au_targets is not None,
         facts=clips.facts,
     )
     head = {
         "described": asdict(facts),
-        "has_au_targets": clips.au_targets is not None,
         "au_names": clips.au_names,
         "signed_channels": clips.signed_channels,
         "mirrored_aus": clips.mirrored_aus,
@@ -252,8 +261,6 @@ def write_head(kind: str, clips: Clips, folder: Path) -> None:
 
 
 def _clips_digest(clips: Clips) -> str:
-    import hashlib
-
     rows = clips.manifest[["sample_id", "subject", "label"]].astype(str).sort_values("sample_id")
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
 

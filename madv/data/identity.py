@@ -1,4 +1,4 @@
-"""Who is who across data sets: the same person under the names of two manifests."""
+"""Who is who across data sets: the same person, and the same recording, under the names of two manifests."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def subject_identity(manifest: pd.DataFrame) -> npt.NDArray[np.str_]:
     """
     rows = zip(manifest["dataset"].astype(str), manifest["subject"].astype(str), strict=True)
     return np.array([_identity(dataset, subject) for dataset, subject in rows], dtype=np.str_)
+
+
+def recording_identity(manifest: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """(N,) "dataset/subject/sample" of each row, the same for a recording in a composite and in its own data set."""
+    samples = manifest["sample_id"].astype(str).str.rpartition("/")[2].str.casefold()
+    return np.array([f"{who}/{sample}" for who, sample in zip(subject_identity(manifest), samples, strict=True)])
 
 
 def _identity(dataset: str, subject: str) -> str:

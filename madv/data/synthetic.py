@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from madv.config_data import SyntheticConfig
 from madv.config_model import STREAMS
+from madv.config_synthetic import SyntheticConfig
 from madv.data.action_units import CLASSES, EMOTIONS
 from madv.data.content import fingerprint
 from madv.data.face import make_face
@@ -53,7 +53,7 @@ def read(config: SyntheticConfig) -> Clips:
     streams = _render(config, design)
     names = unit_names(config)
     targets = _au_targets(design, names)
-    manifest = _manifest(design)
+    manifest = _manifest(config, design)
     return Clips(
         manifest=manifest,
         class_names=config.classes,
@@ -121,17 +121,20 @@ def _facts(config: SyntheticConfig, design: Design) -> dict[str, Any]:
     }
 
 
-def _manifest(design: Design) -> Any:
+def _manifest(config: SyntheticConfig, design: Design) -> Any:
+    """Samples are named after the subject and, where the same people have been recorded before, the recording."""
     import pandas as pd
 
     width = max(2, len(str(design.subject.max() + 1)))
     names = [f"sub{subject + 1:0{width}}" for subject in design.subject]
+    people = _people(config)
+    recording = "" if people == config.seed else f"{config.seed}_"
     place = [int((design.subject[:row] == subject).sum()) + 1 for row, subject in enumerate(design.subject)]
     return pd.DataFrame(
         {
-            "sample_id": [f"{name}_{number:03}" for name, number in zip(names, place, strict=True)],
+            "sample_id": [f"{name}_{recording}{number:03}" for name, number in zip(names, place, strict=True)],
             "subject": names,
-            "dataset": "synthetic",
+            "dataset": f"synthetic-{people}",
             "emotion": list(design.emotion),
             "label": design.label,
             "onset": design.onset,
@@ -152,7 +155,8 @@ def _au_targets(design: Design, names: tuple[str, ...]) -> Array:
 
 def _render(config: SyntheticConfig, design: Design) -> dict[str, npt.NDArray[Any]]:
     """All streams of all clips, half precision: clip by clip, since one clip's arrays fit a processor's cache."""
-    faces = [make_face(config.size, _rng(config, 1, subject)) for subject in range(config.subjects)]
+    people = _people(config)
+    faces = [make_face(config.size, np.random.default_rng([people, 1, subject])) for subject in range(config.subjects)]
     number, frames, size = len(design.label), config.frames, config.size
     streams = {
         "texture": np.empty((number, 3, frames, size, size), dtype=np.float16),
@@ -173,6 +177,10 @@ def _render(config: SyntheticConfig, design: Design) -> dict[str, npt.NDArray[An
     return streams | {"depth": lent(config, streams["depth"])}
 
 
+def _people(config: SyntheticConfig) -> int:
+    return config.seed if config.people is None else config.people
+
+
 def _rng(config: SyntheticConfig, use: int, index: int = 0) -> np.random.Generator:
-    """One generator for the design (0), each subject (1) and each clip (2), whatever their number."""
+    """One generator for the design (0) and each clip (2), whatever their number; faces (1) have the people's seed."""
     return np.random.default_rng([config.seed, use, index])

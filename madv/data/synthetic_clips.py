@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from madv.config_data import SyntheticConfig
 from madv.config_model import STREAMS
+from madv.config_synthetic import SyntheticConfig
 from madv.data.action_units import AU_NAMES, Display
 from madv.data.face import Face
 from madv.data.render import Scene, shade, still, surface

@@ -8,7 +8,7 @@ import hashlib
 import json
 from importlib.resources import files
 
-from madv.config_data import SyntheticConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.syntax import syntax
 
 SOURCES = (

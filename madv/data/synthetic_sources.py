@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from madv.config_data import SyntheticConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.data.action_units import AU_NAMES
 from madv.data.au_flow import NAMES, pseudo_units
 from madv.data.depth import derangement, to_onset

@@ -15,16 +15,18 @@ from madv.model.streams import StreamFeatures
 class ActionUnitStream(nn.Module):
     """Action units as a grid of T x n_au tokens: bottleneck layers, attention at each level, a classifier per unit.
 
-    The input is the difference to the onset frame. Time is averaged over runs as long as the visual tokenizer's
-    stride, then halved from level to level, as space is in the visual streams; frames that fill no run are left out.
+    The input is the difference to the onset frame. Where time is halved, frames that fill no run are left out.
     """
 
-    def __init__(self, num_aus: int, frames: int, config: ModelConfig, *, classify: bool, targets: bool = True) -> None:
+    def __init__(
+        self, num_aus: int, frames: int, num_classes: int, config: ModelConfig, *, classify: bool, targets: bool = True
+    ) -> None:
         """Args:
         num_aus, frames: of one clip; two frames at least, since the first is what the others are compared with.
+        num_classes: C.
         config: the network's settings.
         classify: whether L_AU has a weight (Eq. 12): else neither decoders nor the classifier are built.
-        targets: whether the data set has annotated units; without them Eq. 11 is left out, and its classifier.
+        targets: whether the data set has annotated units; without them Eq. 11 is about the emotion, or left out.
         """
         super().__init__()
         kind = config.attention.au
@@ -37,8 +39,11 @@ class ActionUnitStream(nn.Module):
             BottleneckLayer(before, width, config.au, decode=classify)
             for before, width in zip((widths[0], *widths), widths, strict=False)
         )
-        self.stride = min(frames, config.tokenizer.stride[0] * config.tokenizer.pool_stride[0])
-        grids = [(max(1, (frames // self.stride) >> level), 1, num_aus) for level in range(len(widths))]
+        halved = config.au.time == "halved"
+        self.stride = min(frames, config.tokenizer.stride[0] * config.tokenizer.pool_stride[0]) if halved else 1
+        self.halving = 2 if halved else 1
+        steps = [frames // self.stride // self.halving**level for level in range(len(widths))]
+        grids = [(max(1, step), 1, num_aus) for step in steps]
         self.encoders = nn.ModuleList(
             Encoder(kind, level, grid, config, spatial=False) for level, grid in enumerate(grids)
         )
@@ -47,6 +52,8 @@ class ActionUnitStream(nn.Module):
         # One weight vector for each action unit, on that unit's own tokens (Eq. 11).
         self.unit_weight = nn.Parameter(torch.empty(num_aus, widths[-1])) if classify and targets else None
         self.unit_bias = nn.Parameter(torch.empty(num_aus)) if classify and targets else None
+        by_emotion = classify and not targets and config.au.without_units == "emotion"
+        self.emotion = nn.Linear(widths[-1], num_classes) if by_emotion else None
 
     def forward(self, intensities: torch.Tensor) -> StreamFeatures:
         """intensities (B, n_au, T)."""
@@ -54,7 +61,7 @@ class ActionUnitStream(nn.Module):
         x = self.embed(_pool_time(difference, self.stride)) + self.unit  # (B, T', n_au, D)
         levels, terms = [], []
         for index, (layer, encoder, project) in enumerate(zip(self.layers, self.encoders, self.project, strict=True)):
-            x = x if index == 0 else _pool_time(x, 2)
+            x = x if index == 0 else _pool_time(x, self.halving)
             x, layer_terms = layer(x)  # (B, T', n_au, D)
             cls, patches, _ = encoder(x.flatten(1, 2))
             levels.append(project(torch.cat([cls, patches.mean(1)], dim=-1)))
@@ -63,6 +70,8 @@ class ActionUnitStream(nn.Module):
         au_logits = None
         if self.unit_weight is not None and self.unit_bias is not None:
             au_logits = (x.mean(1) * self.unit_weight).sum(-1) + self.unit_bias  # (B, n_au)
+        elif self.emotion is not None:
+            au_logits = self.emotion(x.mean((1, 2)))  # (B, C)
         return StreamFeatures(
             levels=levels,
             convolution=None if self.convolution is None else self.convolution(patches),

@@ -97,8 +97,9 @@ def along_time(heads: Heads, grid: Grid, mask: torch.Tensor | None = None) -> to
 
 def class_attention(attended: Attended, grid: Grid) -> torch.Tensor:
     """How much the class token looks at each patch: (B, L), the mean over heads of its attention to all tokens."""
-    query, keys = attended.queries[:, :, :1], attended.keys
-    weights = torch.softmax(query @ keys.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1).mean(1).squeeze(1)
+    # Scaled before the product, which could overflow in half precision.
+    query, keys = attended.queries[:, :, :1] * attended.queries.shape[-1] ** -0.5, attended.keys
+    weights = torch.softmax(query @ keys.transpose(-1, -2), dim=-1).mean(1).squeeze(1)
     length = attended.change.shape[1]
     cells = _cells(grid, length, weights.shape[1], weights.device)
     return (weights if cells is None else weights[:, cells])[:, length - math.prod(grid) :]

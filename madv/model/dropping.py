@@ -1,8 +1,9 @@
 """Token dropping: attention goes on with the patches that matter (contribution of the class token, section 3.2.3).
 
-What is dropped is a patch where all attend to all, and a tube (one position in every frame) where attention is
-factorised, so that the rest is still frames by positions. Dropped patches are removed, or hidden: nobody attends to
-them and convolutions see zeros. Both give the same numbers where there is no convolution.
+What is dropped is a tube, one position in every frame, so that the rest is still frames by positions, and a zero where
+a patch was dropped is a zero in each frame: the next level's frame difference would read a single one as motion.
+Dropped patches are removed, or hidden: nobody attends to them and convolutions see zeros. Both give the same numbers
+where there is no convolution.
 """
 
 from __future__ import annotations
@@ -163,8 +164,8 @@ class TokenDropping(nn.Module):
         """Args:
         config: the settings; keep is below 1.
         width: D of the tokens.
-        frames: F over which a position's score is averaged and which it leaves together; 1: each patch by itself.
-        positions: U, patches over F.
+        frames: F over which a position's score is averaged and which it leaves together.
+        positions: U of a frame.
         remove: whether tokens may leave the sequence; halting, and a predictor that learns, only hide them.
         """
         super().__init__()

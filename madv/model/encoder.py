@@ -99,9 +99,8 @@ class Encoder(nn.Module):
         if self.drop_after:
             linear = projection.kind == "linear"
             assert linear or rule.how != "remove", "a convolution needs the whole grid"
-            tube = 1 if kind == "joint" and not frame_by_frame else frames
             remove = linear and rule.how != "mask"
-            self.dropping = TokenDropping(rule, width, tube, frames * positions // tube, remove=remove)
+            self.dropping = TokenDropping(rule, width, frames, positions, remove=remove)
 
     def forward(self, x: torch.Tensor) -> Encoded:
         """x (B, L, D)."""

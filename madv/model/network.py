@@ -59,7 +59,9 @@ class MADVNet(nn.Module):
         for name in active:
             if name == "au":
                 num_aus, frames = shapes["au"]
-                self.streams[name] = ActionUnitStream(num_aus, frames, model, classify=loss.w_au > 0, targets=targets)
+                self.streams[name] = ActionUnitStream(
+                    num_aus, frames, num_classes, model, classify=loss.w_au > 0, targets=targets
+                )
             elif name == "texture" or not self.early_depth:
                 channels, *size = shapes[name]
                 channels += shapes["depth"][0] if self.early_depth else 0

@@ -16,10 +16,10 @@ class StreamFeatures:
     convolution: torch.Tensor | None
     """(B, D) of the convolution branch (Eq. 17); None where it is off."""
     au_logits: torch.Tensor | None = None
-    """(B, n_au), of the action-unit stream (Eq. 11)."""
+    """(B, n_au) of the action-unit stream (Eq. 11); (B, C) where the data set has no annotated units."""
     compression: torch.Tensor | None = None
-    """(), mean over layers of mean((gate v)^2), of the action-unit stream (Eq. 8)."""
+    """(), mean over layers of the bottleneck's first term (madv.model.bottleneck.Terms)."""
     reconstruction: torch.Tensor | None = None
-    """(), mean over layers of mean((v - gate r)^2), of the action-unit stream (Eq. 8)."""
+    """(), mean over layers of its second term."""
     auxiliary: torch.Tensor | None = None
     """(), sum over levels of the encoders' own losses, where token dropping has one."""

@@ -21,7 +21,7 @@ def stream(
     *overrides: str, num_aus: int = 5, frames: int = 8, classify: bool = True, targets: bool = True
 ) -> ActionUnitStream:
     config = compose(["model=madv_tiny", *(f"model.{override}" for override in overrides)]).model
-    units = ActionUnitStream(num_aus, frames, config, classify=classify, targets=targets)
+    units = ActionUnitStream(num_aus, frames, 3, config, classify=classify, targets=targets)
     initialise(units, "0/s1")
     return units
 
@@ -59,10 +59,12 @@ def test_every_parameter_of_every_bottleneck_learns(reading: tuple[str, str, str
         "blocks=[0,0,0]",
         "convolution_branch=false",
         "attention.double=true",
+        "au.time=kept",
     ],
 )
 def test_every_parameter_of_every_setting_learns(override: str) -> None:
     assert silent(stream(override), intensities()) == []
+    assert silent(stream(override, targets=False), intensities()) == []
 
 
 @pytest.mark.parametrize("frames", [2, 3, 5])
@@ -84,11 +86,17 @@ def test_without_its_branch_there_is_no_convolution() -> None:
 
 
 def test_the_classifier_goes_with_the_loss_and_with_the_targets() -> None:
-    with_all, without_targets, without_loss = (
-        stream(classify=classify, targets=targets)(intensities())
-        for classify, targets in ((True, True), (True, False), (False, True))
+    with_all, of_emotions, without_targets, without_loss = (
+        stream(f"au.without_units={aim}", classify=classify, targets=targets)(intensities())
+        for aim, classify, targets in (
+            ("emotion", True, True),
+            ("emotion", True, False),
+            ("none", True, False),
+            ("emotion", False, False),
+        )
     )
     assert with_all.au_logits is not None and with_all.au_logits.shape == (4, 5)
+    assert of_emotions.au_logits is not None and of_emotions.au_logits.shape == (4, 3)
     assert without_targets.au_logits is None and without_targets.compression is not None
     assert without_loss.au_logits is None and without_loss.compression is None and without_loss.reconstruction is None
 
@@ -127,6 +135,12 @@ def test_time_is_averaged_over_runs() -> None:
     series = torch.tensor([1.0, 3, 5, 7, 100]).view(1, 5, 1, 1)
     assert _pool_time(series, 2).flatten().tolist() == [2, 6]
     assert _pool_time(series[:, :1], 2).flatten().tolist() == [1]
+
+
+def test_time_is_kept_or_halved_from_level_to_level() -> None:
+    kept, halved = (stream(f"au.time={time}") for time in ("kept", "halved"))
+    assert [encoder.grid for encoder in kept.encoders] == [(8, 1, 5)] * 3
+    assert [encoder.grid for encoder in halved.encoders] == [(4, 1, 5), (2, 1, 5), (1, 1, 5)]
 
 
 def test_time_is_shortened_as_by_the_visual_tokenizer() -> None:

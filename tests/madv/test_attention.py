@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import pytest
 import torch
 
-from madv.config_model import AttentionConfig, AttentionKind, ModelConfig, ProjectionConfig
+from madv.config_model import AttentionConfig, AttentionKind, DroppingConfig, ModelConfig, ProjectionConfig
 from madv.model.attention import (
     ATTENTION,
     Attended,
@@ -34,6 +34,7 @@ def model(projection: ProjectionConfig = LINEAR, *, blocks: int = 2, double: boo
         dropout=0.0,
         projection=projection,
         attention=AttentionConfig(double=double),
+        dropping=DroppingConfig(keep=1.0),
     )
 
 

@@ -10,8 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from madv.config_data import Megc2019Config, SyntheticConfig
+from madv.config_data import Megc2019Config
 from madv.config_model import StreamsConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.data import cache, synthetic
 from madv.data.content import fingerprint
 from madv.errors import DataError
@@ -135,7 +136,9 @@ def test_a_stream_that_the_data_set_does_not_have(root):
         clips_per_class=(),
         clips_per_subject={},
         clips="",
+        recordings="",
         streams={"texture": (3, 1, 28, 28)},
+        has_au_targets=False,
         facts={},
     )
     assert [str(problem) for problem in cache.check_streams(flow, StreamsConfig())] == [
@@ -176,7 +179,7 @@ def test_describing_a_cached_set_imports_neither_numpy_nor_pandas(root):
     cache.describe(SMALL, root)
     code = (
         "import sys; from pathlib import Path;"
-        "from madv.config_data import SyntheticConfig; from madv.data import cache;"
+        "from madv.config_synthetic import SyntheticConfig; from madv.data import cache;"
         "config = SyntheticConfig(subjects=3, clips_per_class=(3, 3, 3), size=16, frames=4);"
         "print(cache.describe(config, Path(sys.argv[1])).fingerprint, {'numpy', 'pandas'} & set(sys.modules))"
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from madv.compose import compose, flatten, presets
-from madv.config_data import SyntheticConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.errors import ConfigError
 
 
@@ -72,7 +72,7 @@ def test_names_do_not_enter_the_meaning() -> None:
 
 
 def test_a_second_data_set_is_a_preset_with_its_own_settings() -> None:
-    source = compose(["pretrain.dataset.seed=3", "pretrain.dataset=smic_like"][::-1]).pretrain.dataset
+    source = compose(["pretrain=smic", "pretrain.dataset=smic_like", "pretrain.dataset.seed=3"]).pretrain.dataset
     assert isinstance(source, SyntheticConfig)
     assert (source.subjects, source.seed) == (16, 3)
     assert compose(["pretrain.dataset=smic_like", "pretrain.dataset=null"]).pretrain.dataset is None

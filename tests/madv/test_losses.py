@@ -132,9 +132,12 @@ def test_joint_loss_adds_its_terms_with_their_weights() -> None:
     assert total.item() == pytest.approx(ln2 + 0.5 * (0.2 * 1 + 0.3 * 2 + 0.5 * 3) * ln2 + 2.0 * (2.5 + ln2))
 
 
-def test_without_annotated_action_units_only_the_bottleneck_is_left() -> None:
-    config = LossConfig(beta_ib=0.25)
-    _, terms = joint_loss(outputs(), torch.tensor([1]), None, torch.ones(2), config)
+def test_without_annotated_action_units_each_class_is_told_from_the_rest() -> None:
+    config, target = LossConfig(beta_ib=0.25), torch.tensor([1])
+    units = torch.tensor([[math.log(1 / 3), math.log(3)]])  # probabilities 1/4 and 3/4 of two classes
+    _, terms = joint_loss(outputs(au_logits=units), target, None, torch.ones(2), config)
+    assert terms["au"].item() == pytest.approx(2.5 - math.log(3 / 4))
+    _, terms = joint_loss(outputs(au_logits=None), target, None, torch.ones(2), config)
     assert terms["au"].item() == pytest.approx(2.5)
 
 
@@ -145,7 +148,7 @@ def test_terms_that_are_off_are_absent() -> None:
 
 
 def test_the_loss_of_dropping_is_added_as_it_is() -> None:
-    given = [torch.tensor([1]), None, torch.ones(2), LossConfig(w_freq=0.5)]
+    given = [torch.tensor([1]), torch.ones(1, 4), torch.ones(2), LossConfig(w_freq=0.5)]
     without, _ = joint_loss(outputs(), *given)  # type: ignore[arg-type]
     total, terms = joint_loss(outputs(auxiliary=torch.tensor(0.75)), *given)  # type: ignore[arg-type]
     assert terms["dropping"].item() == 0.75

@@ -254,7 +254,7 @@ def test_progress_reaches_every_dropping() -> None:
 
 
 def test_the_classifier_of_units_goes_where_none_are_annotated() -> None:
-    config = compose(["model=madv_tiny"])
+    config = compose(["model=madv_tiny", "model.au.without_units=none"])
     net = MADVNet(config.model, config.loss, SHAPES, 3, targets=False)
     outputs: Outputs = net(clips())
     assert outputs.au_logits is None and outputs.compression is not None

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from madv.compose import compose, presets
-from madv.config_data import Signal, SyntheticConfig
 from madv.config_model import STREAMS
+from madv.config_synthetic import Signal, SyntheticConfig
 from madv.data import synthetic
 from madv.data.action_units import AU_NAMES, CLASSES, EMOTIONS
 from madv.data.clips import MANIFEST_COLUMNS

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from madv.config import Config
-from madv.config_data import SyntheticConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
 from madv.fold_result import FoldResult

@@ -92,7 +92,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MADV_CACHE", str(tmp_path))
     small = ["dataset=synthetic", "dataset.subjects=2", "dataset.clips_per_class=[2,2,2]", "dataset.size=16"]
     assert cli.main(["data", "show", *small, "--clip", "sub02_001", "--out", str(tmp_path / "a.png")]) == 0
-    assert "sub02_001 (synthetic)" in capsys.readouterr().out
+    assert "sub02_001 (synthetic-0)" in capsys.readouterr().out
     assert cli.main(["data", "show", *small, "--clip", "sub2_1", "--out", str(tmp_path / "a.png")]) == 2
     assert "no clip 'sub2_1' among the 6; there are sub02_001, " in capsys.readouterr().err
     assert cli.main(["data", "show", *small, "--out", "a.gif"]) == 2

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from madv.config_data import SyntheticConfig
 from madv.config_method import MethodConfig
+from madv.config_synthetic import SyntheticConfig
 from madv.data.synthetic import read
 from madv.inputs import scales
 from madv.methods.build import build_method, method_loss

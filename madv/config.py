@@ -25,7 +25,8 @@ class LossConfig:
     focal_mu: NonNegative = 1.0
     """Class balance mu of Eq. 19: weight of class c is proportional to n_c ** -focal_mu, with mean 1 over classes."""
     balance: Literal["frequency", "effective_number"] = "frequency"
-    """effective_number: n_c above is replaced by (1 - .999 ** n_c) / (1 - .999) (Cui et al., CVPR 2019)."""
+    """effective_number: n_c above is replaced by (1 - .999 ** n_c) / (1 - .999) (Cui et al., CVPR 2019). Up to some
+    hundred clips a class that is nearly n_c itself: .999 is the scale of thousands."""
     w_freq: NonNegative = 1.0
     """Weight of the multi-frequency loss (Eq. 20)."""
     alpha: NonNegative = 1 / 3

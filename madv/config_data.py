@@ -43,7 +43,7 @@ class DepthConfig:
     """Where the depth stream comes from."""
 
     source: Literal["none", "depth_anything", "folder", "luminance", "zero", "shuffled"] = "none"
-    """luminance, zero and shuffled (another clip's depth, of depth_anything or folder) are controls."""
+    """luminance, zero and shuffled (the depth of another clip, of whomever) are controls."""
     path: str | None = None
     """depth_anything: a model's folder or its id on the hub; null: Depth Anything V2 small. folder: the root of the
     depth maps, laid out and numbered like the frames, or as the manifest's column depth says; null: the data set's own

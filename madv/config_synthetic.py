@@ -45,7 +45,7 @@ class SyntheticConfig:
     """Which part of the recording: all of it, a little more than the expression; the expression; its rise."""
     depth: Literal["rendered", "per_frame", "luminance", "zero", "shuffled"] = "rendered"
     """per_frame: each frame fitted to the onset frame, as estimates of single frames have to be; luminance, zero and
-    shuffled (another clip's) are controls."""
+    shuffled (another clip's, of whomever) are controls."""
     au: Literal["coded", "flow"] = "coded"
     """As a coder rates the face, or pseudo action units from the movement of the texture."""
     signal: Signal = Signal()

@@ -65,7 +65,7 @@ def optimise(
             scaler.scale(terms["loss"]).backward()
             scaler.step(optimiser)
             scaler.update()
-            schedule.step()
+            schedule.step()  # after a step that the scaler skipped too: the schedule is one of batches seen
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach() * (len(batch) / clips)
         for name, value in sums.items():

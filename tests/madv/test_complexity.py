@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from madv.complexity import linear_macs, measure, measure_module, paper_macs
+from madv.complexity import count, linear_macs, measure, measure_module, paper_macs
 from madv.compose import compose
 from madv.counting import count_macs, peak_allocation, rolled_up
 from madv.errors import ConfigError
 from madv.fits import shape_misfits
 from madv.growth import growth
+from madv.model.network import MADVNet
 
 SHAPES = {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (14, 8)}
 CPU = torch.device("cpu")
@@ -125,6 +126,57 @@ def test_madv_net_beside_its_formula() -> None:
     # Joint attention with linear projections computes just what the exact formula says, for the class token too.
     assert joint.measured == linear_macs(joint.tokens + 1, joint.width, joint.hidden, joint.blocks)
     assert joint.paper == 3 * 16 * 32**2 + 16**2 * 32 + 2 * 16 * 32 * 32
+
+
+@pytest.mark.parametrize("changed", [{"frames": 16}, {"size": 64}, {"frames": 4, "size": 128}])
+def test_measured_macs_grow_with_the_clip_as_the_exact_formula_says(changed: dict[str, int]) -> None:
+    settings = ["model.projection.kind=linear", "model.attention.texture=joint", "model.blocks=[1,2,1]"]
+    config = compose(["model=madv_tiny", "model.streams.depth=false", "model.streams.au=false", *settings])
+    frames, size = changed.get("frames", 8), changed.get("size", 32)
+    rows = count(config, {"texture": (3, frames, size, size)}, 3).formula
+    assert [row.tokens for row in rows] == [frames // 2 * (size // 8 >> level) ** 2 for level in range(3)]
+    for row in rows:
+        assert row.measured == linear_macs(row.tokens + 1, row.width, row.hidden, row.blocks)
+
+
+def test_attention_in_place_of_the_mlp_is_attention_twice() -> None:
+    config = compose(["model=madv_tiny", "model.projection.kind=linear", "model.attention.double=true"])
+    row = next(row for row in count(config, SHAPES, 3).formula if row.name == "streams.depth.levels.1.encoder")
+    assert row.paper == 2 * (3 * 16 * 32**2 + 16**2 * 32)
+    assert row.measured == 2 * linear_macs(row.tokens + 1, row.width, 0, row.blocks)
+
+
+def test_the_factorised_encoder_has_short_sequences() -> None:
+    settings = ["model.projection.kind=linear", "model.attention.depth=factorised_encoder"]
+    row = next(
+        row
+        for row in count(compose(["model=madv_tiny", *settings]), SHAPES, 3).formula
+        if row.name == "streams.depth.levels.1.encoder"
+    )
+    # Four frames of 2 x 2 patches with a token of the frame, then a class token and the four of frames: d = d_hidden.
+    assert row.measured == 4 * linear_macs(5, 32, 32, 1) + linear_macs(5, 32, 32, 1)
+    assert row.linear == 4 * linear_macs(4, 32, 32, 1) + linear_macs(4, 32, 32, 1)
+
+
+def test_removed_tokens_save_macs_and_masked_ones_do_not() -> None:
+    drop = ["model=madv_tiny", "model.blocks=[2,2,1]", "model.projection.kind=linear"]
+    all_kept, removed, masked = (
+        count(compose([*drop, *rest]), SHAPES, 3).macs
+        for rest in (
+            ["model.dropping.keep=1"],
+            ["model.dropping.keep=0.5", "model.dropping.how=remove"],
+            ["model.dropping.keep=0.5", "model.dropping.how=mask"],
+        )
+    )
+    assert removed < 0.95 * all_kept < masked
+
+
+def test_the_papers_setting_stays_small() -> None:
+    shapes = {"texture": (3, 16, 112, 112), "depth": (1, 16, 112, 112), "au": (17, 16)}
+    config = compose(["model=madv_base"])
+    network = MADVNet(config.model, config.loss, shapes, 5)
+    assert sum(parameter.numel() for parameter in network.parameters()) < 12e6
+    assert count(config, shapes, 5).macs < 5e9
 
 
 def test_a_comparison_method_has_no_formula() -> None:

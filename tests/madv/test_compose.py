@@ -95,6 +95,9 @@ def test_pretraining_enters_the_meaning_where_there_is_some() -> None:
 
 def test_a_level_that_nobody_reads_is_refused() -> None:
     assert problems("model.fusion=last", "loss.alpha=0")[0].startswith("model.fusion: last reads the highest level")
+    assert problems("model.fusion=last", "model.levels=2", "loss.w_freq=0")
+    assert compose(["model.fusion=last", "model.levels=1", "loss.w_freq=0"])
+    assert compose(["method=c3d", "model.fusion=last", "loss.w_freq=0"])
     assert compose(["model.fusion=last", "loss.gamma=0"])
     assert compose(["model.fusion=last", "model.levels=2", "loss.gamma=0"])
 

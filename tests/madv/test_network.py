@@ -8,6 +8,7 @@ from torch import nn
 
 from madv.compose import compose
 from madv.config_model import STREAMS
+from madv.errors import ConfigError
 from madv.losses import joint_loss
 from madv.model.attention import (
     ATTENTION,
@@ -51,11 +52,12 @@ def attention(kind: str) -> list[str]:
 
 # Levels that are another number of the same weights are one: every loss weight above 0, every keep rate below 1.
 FACTORS: dict[str, list[list[str]]] = {
-    "streams": [switches(subset) for subset in SUBSETS],
+    "reference": [[]],
     "depth injection": [["model.depth_injection=channel"]],
     "L_AU": [["loss.beta_ib=0"], ["loss.w_au=0"]],
     "decoder": [[f"model.au.decoder={kind}"] for kind in ("identity", "gated", "full_rank")],
     "gate": [["model.au.gate=vector"], ["model.au.sampled=true"]],
+    "action-unit tokens": [["model.au.time=kept"]],
     "tokenizer": [["model.tokenizer.kind=tubelet"], ["model.tokenizer.relu=false"]],
     "projection": [
         [f"model.projection.{setting}"] for setting in ("kernel=5", "volume=true", "kind=linear", "kv_stride=2")
@@ -82,16 +84,22 @@ FACTORS: dict[str, list[list[str]]] = {
     "pairs": [
         ["model.levels=1", "model.fusion=weighted"],
         ["model.frequency=bands", "model.levels=2", "model.convolution_branch=false"],
-        ["model.frequency=bands", "model.depth_injection=channel", "model.streams.au=false"],
+        ["model.frequency=bands", "model.depth_injection=channel"],
         ["model.dropping.keep=0.5", "model.projection.kv_stride=2", *attention("factorised_encoder")],
     ],
 }
 VARIANTS = [(name, overrides) for name, levels in FACTORS.items() for overrides in levels]
 
 
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
 @pytest.mark.parametrize("overrides", [v[1] for v in VARIANTS], ids=[" ".join([v[0], *v[1]]) for v in VARIANTS])
-def test_gradients_reach_every_parameter_of_every_variant(overrides: list[str]) -> None:
-    config = compose(["model=madv_tiny", *NARROW, "model.dropout=0", *overrides])
+def test_gradients_reach_every_parameter_of_every_variant(subset: tuple[str, ...], overrides: list[str]) -> None:
+    everything = ["model=madv_tiny", *NARROW, "model.dropout=0", *switches(subset), *overrides]
+    if "model.depth_injection=channel" in overrides and not {"texture", "depth"} <= set(subset):
+        with pytest.raises(ConfigError, match="channel puts depth into the texture stream"):
+            compose(everything)
+        return
+    config = compose(everything)
     assert contradictions(config.model, SMALL) == []
     net = MADVNet(config.model, config.loss, SMALL, num_classes=3)
     initialise(net, "0/s1")
@@ -188,17 +196,6 @@ def test_it_trains_in_every_shape(overrides: list[str], shapes: dict[str, tuple[
 
 
 # What belongs to which setting
-
-
-def test_a_network_without_depth_is_one_that_never_had_it() -> None:
-    without = switches(("texture", "au"))
-    never = {name: shape for name, shape in SHAPES.items() if name != "depth"}
-    off, naive = network(*without), network(*without, shapes=never)
-    assert {name: p.shape for name, p in off.named_parameters()} == {n: p.shape for n, p in naive.named_parameters()}
-    batch = clips()
-    blind = {name: x for name, x in batch.items() if name != "depth"}
-    batch["depth"] = torch.full_like(batch["depth"], torch.nan)
-    assert torch.equal(off.eval()(batch).logits, naive.eval()(blind).logits)
 
 
 def test_depth_as_a_channel_joins_the_texture_stream() -> None:

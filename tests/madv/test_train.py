@@ -122,6 +122,27 @@ def test_each_stream_alone_learns_what_is_written_into_it(stream: str, clips: Cl
     assert result.y_pred.tolist() == result.y_true.tolist()
 
 
+def test_depth_that_is_off_might_as_well_not_be_there(clips: Clips, fold: Fold) -> None:
+    off = compose([*TINY, "model.streams.depth=false"])
+    never = dataclasses.replace(clips, streams={name: x for name, x in clips.streams.items() if name != "depth"})
+    broken = dataclasses.replace(
+        clips, streams={**clips.streams, "depth": np.full_like(clips.streams["depth"], np.nan)}
+    )
+    first, *others = (train_fold(off, fold, those, 0) for those in (never, clips, broken))
+    for other in others:
+        assert np.array_equal(first.probabilities, other.probabilities)
+        assert (first.history, first.parameters) == (other.history, other.parameters)
+
+
+def test_clips_that_are_too_many_to_keep_are_read_batch_by_batch(
+    clips: Clips, fold: Fold, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = train_fold(config, fold, clips, 0)
+    monkeypatch.setattr("madv.train.WHOLE", 0)
+    read = train_fold(config, fold, clips, 0)
+    assert np.array_equal(kept.probabilities, read.probabilities) and kept.history == read.history
+
+
 def test_a_loss_that_is_not_a_number_ends_training(clips: Clips, fold: Fold, config: Config) -> None:
     streams = {name: x.copy() for name, x in clips.streams.items()}
     streams["au"][fold.train[0]] = np.nan

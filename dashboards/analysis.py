@@ -8,27 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dashboards import statistics, text
+from dashboards.components import Components, find_components
 from dashboards.controls import Control, alarms, check_controls
 from dashboards.identity import identity_note
 from dashboards.outcomes import Ints, Outcomes, collect, rectangle
+from dashboards.paired import Comparison, adjust, compare
 from dashboards.resampling import Resampling
-from dashboards.statistics import METRICS, Verdict
+from dashboards.spread import Spread, find_spread
+from dashboards.statistics import METRICS
 from dashboards.study import Study, StudyVariant
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
-    """A variant against the reference, on the seeds and subjects that both have."""
-
-    difference: float
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    """By exchange, not adjusted."""
-    p_holm: float | None = None
-    verdict: Verdict | None = None
-    seeds: int
-    subjects: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +62,10 @@ class Analysis:
     notes: tuple[str, ...]
     """What limits the study as a whole."""
     controls: tuple[Control, ...] = ()
+    components: Components
+    """Main effects, interactions and Shapley values of a factorial design."""
+    spread: Spread
+    """What the study can show, where its variance comes from, and mean ranks."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -99,10 +91,11 @@ def analyse(study: Study) -> Analysis:
     results = [_score(study, outcomes, v, resampling) for v in range(len(study.variants))]
     if reference is not None:
         results = [
-            result if v == reference else _compare(study, outcomes, v, reference, result, resampling)
+            result if v == reference else _compared(result, compare(study, outcomes, v, reference, resampling))
             for v, result in enumerate(results)
         ]
-        results = _adjust(results, study.alpha)
+        adjusted = adjust([result.comparison for result in results], study)
+        results = [replace(result, comparison=one) for result, one in zip(results, adjusted, strict=True)]
     ranked = sorted(results, key=lambda result: -result.scores.get(study.metric, -np.inf))
     return Analysis(
         study=study,
@@ -110,6 +103,8 @@ def analyse(study: Study) -> Analysis:
         results=tuple(ranked),
         notes=_limits(study, reference, results),
         controls=tuple(check_controls(study)),
+        components=find_components(study, outcomes, resampling),
+        spread=find_spread(study, outcomes, [result.comparison for result in results]),
     )
 
 
@@ -158,8 +153,8 @@ def _score_notes(study: Study, result: VariantResult) -> tuple[str, ...]:
     notes = list(result.variant.remarks)
     if result.failed or result.missing:
         notes.append(
-            f"scored on {len(result.seeds)} of {_number(len(study.seeds), 'seed')} and "
-            f"{len(result.subjects)} of {_number(len(study.subjects), 'subject')}, which are complete"
+            f"scored on {len(result.seeds)} of {text.count(len(study.seeds), 'seed')} and "
+            f"{len(result.subjects)} of {text.count(len(study.subjects), 'subject')}, which are complete"
         )
     if not result.intervals:
         notes.append("no interval: subjects are resampled, and there is only one")
@@ -173,42 +168,17 @@ def _score_notes(study: Study, result: VariantResult) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _compare(
-    study: Study, outcomes: Outcomes, v: int, reference: int, result: VariantResult, resampling: Resampling
-) -> VariantResult:
-    common = outcomes.done[v] & outcomes.done[reference]
-    seeds, subjects = rectangle(common)
-    if not common.any() or not outcomes.counts[v][np.ix_(seeds, subjects)].any():
-        why = "no comparison: it has no cell in common with the reference"
-        return replace(result, notes=(*result.notes, why) if result.scores else result.notes)
-    metric = METRICS[study.metric]
-    ours, theirs = (outcomes.counts[row][np.ix_(seeds, subjects)] for row in (v, reference))
-    difference = float((statistics.pooled(ours, metric) - statistics.pooled(theirs, metric)).mean())
-    comparison = Comparison(difference=difference, seeds=len(seeds), subjects=len(subjects))
-    if len(subjects) < 2:
-        why = "no interval and no p value of the difference: both need at least two common subjects"
-        return replace(result, comparison=comparison, notes=(*result.notes, why))
-    names = tuple(study.subjects[n] for n in subjects)
-    _, patterns = resampling.of(names)
-    resampled = resampling.scores(ours, names, study.metric) - resampling.scores(theirs, names, study.metric)
-    low, high = statistics.t_interval(difference, resampled, len(subjects), study.alpha)
-    p = statistics.exchange_p(ours, theirs, patterns, metric)
-    notes = result.notes
-    if len(seeds) < len(result.seeds) or len(subjects) < len(result.subjects):
-        notes += (f"compared on {_number(len(seeds), 'seed')} and {_number(len(subjects), 'subject')} in common",)
-    return replace(result, comparison=replace(comparison, low=low, high=high, p=p), notes=notes)
-
-
-def _adjust(results: Sequence[VariantResult], alpha: float) -> list[VariantResult]:
-    """Holm over all comparisons of the study, and the verdicts that follow."""
-    adjusted = statistics.holm([result.comparison.p if result.comparison else None for result in results])
-    judged = []
-    for result, p_holm in zip(results, adjusted, strict=True):
-        if result.comparison is not None and p_holm is not None:
-            verdict = statistics.verdict(result.comparison.difference, p_holm, alpha)
-            result = replace(result, comparison=replace(result.comparison, p_holm=p_holm, verdict=verdict))
-        judged.append(result)
-    return judged
+def _compared(result: VariantResult, comparison: Comparison | None) -> VariantResult:
+    """With the comparison, and what is to be said of it."""
+    notes = list(result.notes)
+    if comparison is None:
+        notes += ["no comparison: it has no cell in common with the reference"] if result.scores else []
+    elif comparison.error is None:
+        notes.append("no interval and no p value of the difference: both need at least two common subjects")
+    elif comparison.seeds < len(result.seeds) or comparison.subjects < len(result.subjects):
+        counted = f"{text.count(comparison.seeds, 'seed')} and {text.count(comparison.subjects, 'subject')}"
+        notes.append(f"compared on {counted} in common")
+    return replace(result, comparison=comparison, notes=tuple(notes))
 
 
 def _limits(study: Study, reference: int | None, results: Sequence[VariantResult]) -> tuple[str, ...]:
@@ -224,15 +194,12 @@ def _limits(study: Study, reference: int | None, results: Sequence[VariantResult
         most = max(comparison.subjects for comparison in family)
         smallest = statistics.smallest_p(most)
         if smallest * len(family) > study.alpha:
+            adjusted = min(1.0, smallest * len(family))
             notes.append(
                 f"With {most} subjects the smallest p value that the exchange can reach is {smallest:.2g}; Holm's "
-                f"adjustment for {_number(len(family), 'comparison')} makes it {min(1.0, smallest * len(family)):.2g}: "
+                f"adjustment for {text.count(len(family), 'comparison')} makes it {adjusted:.2g}: "
                 f"no difference can be significant at {study.alpha:g}, however large it is."
             )
     if len(study.seeds) == 1:
         notes.append("One seed: how much the scores vary from one training to the next is not known.")
     return tuple(notes)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

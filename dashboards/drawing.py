@@ -23,6 +23,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "reference": ("reference", "@reference", "diamond"),
     "helps": ("better than the reference", "@better", "triangle-up"),
     "hurts": ("worse than the reference", "@worse", "triangle-down"),
+    "equivalent": ("no measurable difference within the margin", "@unclear", "square"),
     "inconclusive": ("inconclusive", "@unclear", "circle"),
     "not compared": ("not compared", "@unclear", "circle-open"),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dashboards.analysis import Analysis, VariantResult
+from dashboards.components import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,6 +164,29 @@ def costs(analysis: Analysis) -> pd.DataFrame:
         ],
         ["variant", "seconds", "parameters", "score", "low", "high", "verdict"],
     )
+
+
+def estimates(found: Sequence[Estimate]) -> pd.DataFrame:
+    """Effects, interactions or Shapley values: name, value, low, high, comparisons; in the order given."""
+    columns = ["name", "value", "low", "high", "comparisons"]
+    return _table([{column: getattr(one, column) for column in columns} for one in found], columns)
+
+
+def variances(analysis: Analysis) -> pd.DataFrame:
+    """Variance of a single accuracy by source: variant, subject, seed, residual; ranked as the table."""
+    parts = ["subject", "seed", "residual"]
+    splits = analysis.spread.splits
+    names = [result.variant.name for result in analysis.results if result.variant.name in splits]
+    rows = [{"variant": name} | {part: getattr(splits[name], part) for part in parts} for name in names]
+    return _table(rows, ["variant", *parts])
+
+
+def ranks(analysis: Analysis) -> pd.DataFrame:
+    """Mean ranks: variant, mean_rank; best first."""
+    found = analysis.spread
+    mean = found.ranking.mean_ranks.tolist() if found.ranking else []
+    rows = [{"variant": name, "mean_rank": value} for name, value in zip(found.ranked, mean, strict=True)]
+    return _table(sorted(rows, key=lambda row: float(row["mean_rank"])), ["variant", "mean_rank"])
 
 
 def _verdict(result: VariantResult) -> str:

@@ -10,6 +10,7 @@ from dashboards import (
     complexity,
     drawing,
     drawing_cells,
+    drawing_components,
     figures,
     html,
     page_tables,
@@ -19,8 +20,10 @@ from dashboards import (
 )
 from dashboards.analysis import Analysis
 from dashboards.comparison import MethodComparison
+from dashboards.components import FACTORIAL
 from dashboards.drawing import Figure
 from dashboards.outcomes import Failure
+from dashboards.spread import sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,19 +36,23 @@ SECTIONS = {
     "methods": "Methods, as in the paper’s tables",
     "scores": "Scores",
     "differences": "Differences to the reference",
+    "parts": "What each part is worth",
     "confusion": "Confusion matrices",
     "learning": "Learning curves",
     "subjects": "Subjects",
+    "spread": "What this study can show",
     "cost": "Cost",
     "growth": "Growth of the reference's cost",
     "ran": "What was run",
     "reading": "How to read it",
     "rerun": "How to run it again",
 }
-DRAWN = ("scores", "differences", "learning", "subjects", "cost", "growth")
+DRAWN = ("scores", "differences", "parts", "learning", "subjects", "spread", "cost", "growth")
 MISSING = {
     "scores": "No variant has a score yet.",
     "differences": "There is nothing to compare: no reference, or no cells in common with it.",
+    "parts": "Not every combination has cells for at least two common subjects yet.",
+    "spread": "",
     "learning": "The cells hold no training history.",
     "subjects": "No subject has been scored.",
     "cost": "No cell is done, so no cost is known.",
@@ -65,6 +72,8 @@ def page(analysis: Analysis, table: pd.DataFrame, methods: MethodComparison | No
     drawn = draw(analysis) | (draw_methods(analysis, methods) if methods else {})
     flat = [figure for group in drawn.values() for figure in group]
     confusion = figures.confusions(analysis)
+    left_out = {"methods"} if methods is None else set()
+    left_out |= {"parts"} if study.design not in FACTORIAL else set()
     downloads = {figure.name: html.download(figure.data) for figure in flat}
     downloads |= {"ablation": html.download(table), "confusion": html.download(confusion)}
     names = {variant.name: place for place, variant in enumerate(study.variants)}
@@ -78,9 +87,10 @@ def page(analysis: Analysis, table: pd.DataFrame, methods: MethodComparison | No
         facts=_facts(analysis),
         progress=_progress(analysis),
         failures=_failures(analysis),
-        sections=[(anchor, title) for anchor, title in SECTIONS.items() if methods or anchor != "methods"],
+        sections=[(anchor, title) for anchor, title in SECTIONS.items() if anchor not in left_out],
         methods=comparison_text.section(methods) if methods else "",
-        groups=[(anchor, SECTIONS[anchor], drawn[anchor]) for anchor in DRAWN],
+        groups=[(anchor, SECTIONS[anchor], drawn[anchor]) for anchor in DRAWN if anchor not in left_out],
+        said={"spread": sentences(analysis.spread, study)},
         missing=MISSING,
         heads=page_tables.column_heads(analysis),
         rows=[
@@ -120,6 +130,8 @@ def draw(analysis: Analysis) -> dict[str, list[Figure]]:
     return {
         "scores": [drawing.draw_scores(scored, metric, level)] if len(scored) else [],
         "differences": [drawing.draw_differences(compared, metric, level)] if len(compared) else [],
+        "parts": drawing_components.draw_parts(analysis, level),
+        "spread": drawing_components.draw_spread(analysis, level),
         "learning": [drawing_cells.draw_learning(rows, name, reference) for name, rows in curves.items() if len(rows)],
         "subjects": [drawing_cells.draw_subjects(figures.subjects(analysis))] if len(scored) else [],
         "cost": [

@@ -75,7 +75,8 @@ def row_fields(rank: int, result: VariantResult, analysis: Analysis) -> list[Fie
             _number(comparison.difference, text.signed(comparison.difference), extent),
             _number(comparison.p_holm, text.p_value(comparison.p_holm)),
         ]
-    said = {"helps": "better", "hurts": "worse", "": "not compared"}.get(verdict, verdict)
+    short = {"helps": "better", "hurts": "worse", "equivalent": "same within margin", "": "not compared"}
+    said = short.get(verdict, verdict)
     fields.append(Field(kind="verdictcell", text=said, sort=said, mark=verdict))
     fields += [_number(result.scores.get(name), text.score(result.scores.get(name))) for name in _other_metrics(metric)]
     recall: list[float | None] = list(result.recall) or [None] * len(analysis.study.class_names)

@@ -18,7 +18,7 @@ from scipy.special import ndtr, stdtrit
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Metric = Callable[[Floats], Floats]
-Verdict = Literal["helps", "hurts", "inconclusive"]
+Verdict = Literal["helps", "hurts", "equivalent", "inconclusive"]
 
 RESAMPLES = 10_000
 _CHUNK = 2_000_000  # numbers held at once by a resampling, so that memory does not grow with the study
@@ -108,13 +108,14 @@ def percentile_interval(resampled: Floats, subjects: int, alpha: float) -> tuple
     return float(low), float(high)
 
 
-def t_interval(difference: float, resampled: Floats, subjects: int, alpha: float) -> tuple[float, float]:
-    """Interval of a paired difference: bootstrap standard error times Student's t with n - 1 degrees of freedom.
+def standard_error(resampled: Floats, subjects: int) -> float:
+    """Of a paired difference, scaled by sqrt(n / (n - 1)), since a bootstrap variance divides by n."""
+    return math.sqrt(subjects / (subjects - 1)) * float(resampled.std(ddof=1))
 
-    The standard error is scaled by sqrt(n / (n - 1)), since a bootstrap variance divides by n.
-    """
-    error = math.sqrt(subjects / (subjects - 1)) * float(resampled.std(ddof=1))
-    half = -float(stdtrit(subjects - 1, alpha / 2)) * error
+
+def t_interval(difference: float, resampled: Floats, subjects: int, alpha: float) -> tuple[float, float]:
+    """Interval of a paired difference: bootstrap standard error times Student's t with n - 1 degrees of freedom."""
+    half = -float(stdtrit(subjects - 1, alpha / 2)) * standard_error(resampled, subjects)
     return difference - half, difference + half
 
 
@@ -173,10 +174,17 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def verdict(difference: float, p_adjusted: float, alpha: float) -> Verdict:
-    """What the comparison says of the variant, relative to the reference."""
+def verdict(difference: float, p_adjusted: float, alpha: float, *, equivalent: bool = False) -> Verdict:
+    """What the comparison says of the variant, relative to the reference.
+
+    Args:
+        difference: to the reference.
+        p_adjusted: of no difference.
+        alpha: level of significance.
+        equivalent: whether the difference is shown to lie within the margin.
+    """
     if p_adjusted > alpha:
-        return "inconclusive"
+        return "equivalent" if equivalent else "inconclusive"
     return "helps" if difference > 0 else "hurts"
 
 

@@ -45,6 +45,8 @@ class Study:
     """What ranks the variants and is compared: uf1, uar, accuracy or macro_f1."""
     alpha: float = 0.05
     """Family-wise error rate of the comparisons; intervals cover 1 - alpha."""
+    margin: float = 0.02
+    """A difference of less, in the study's metric, would not matter."""
     class_names: tuple[str, ...]
     variants: tuple[StudyVariant, ...]
     """In the order of the plan; at most one is the reference."""

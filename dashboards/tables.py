@@ -75,7 +75,7 @@ def headline(analysis: Analysis) -> str:
     start = f"{who} comes first with {text.METRIC_NAMES[study.metric]} {text.score(first.scores[study.metric])}"
     if study.metric in first.intervals:
         start += f" {text.interval(*first.intervals[study.metric])}"
-    found: dict[str, list[str]] = {"hurts": [], "helps": [], "inconclusive": []}
+    found: dict[str, list[str]] = {"hurts": [], "helps": [], "equivalent": [], "inconclusive": []}
     for result in analysis.results:
         if result.comparison is not None and result.comparison.verdict is not None:
             found[result.comparison.verdict].append(f"“{result.variant.name}”")
@@ -88,6 +88,9 @@ def headline(analysis: Analysis) -> str:
         for kind, word in (("hurts", "worse"), ("helps", "better"))
         if found[kind]
     ]
+    if found["equivalent"]:
+        verb = "does not differ" if len(found["equivalent"]) == 1 else "do not differ"
+        parts.append(f"{text.several(found['equivalent'])} {verb} from the reference by as much as {study.margin:g}")
     if found["inconclusive"] and parts:
         parts.append(f"of {text.several(found['inconclusive'])} the study cannot tell")
     elif found["inconclusive"]:

@@ -8,6 +8,7 @@ METRIC_NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy", "macro_f1": 
 VERDICTS: dict[Verdict, str] = {
     "helps": "better than the reference",
     "hurts": "worse than the reference",
+    "equivalent": "no measurable difference within the margin",
     "inconclusive": "inconclusive",
 }
 OPTIMISTIC = (

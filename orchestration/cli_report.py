@@ -70,6 +70,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         design=spec.design.kind,
         metric=spec.report.metric,
         alpha=spec.report.alpha,
+        margin=spec.report.margin,
         class_names=plan.facts.class_names,
         variants=tuple(described(variant) for variant in plan.variants),
         controls={kind: described(variant) for kind, variant in plan.controls.items()},

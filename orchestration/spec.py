@@ -71,6 +71,8 @@ class ReportOptions:
     """One of METRICS; ranks the variants."""
     alpha: float = 0.05
     """Level of significance, and 1 - alpha the coverage of intervals."""
+    margin: float = 0.02
+    """A difference of less, in the metric, would not matter in practice."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,7 +218,8 @@ def _report(section: Section) -> ReportOptions:
     section.allow(asdict(ReportOptions()))
     metric = section.choice("metric", METRICS, "uf1")
     alpha = section.number("alpha", 0.05, lambda value: 0 < value < 0.5, "between 0 and 0.5")
-    return ReportOptions(metric=metric or "uf1", alpha=alpha)
+    margin = section.number("margin", 0.02, lambda value: 0 < value < 0.5, "between 0 and 0.5")
+    return ReportOptions(metric=metric or "uf1", alpha=alpha, margin=margin)
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -72,10 +72,22 @@ def test_page_asks_the_network_for_nothing_and_has_every_section(study_of: Study
     content = write_report(study_of(), tmp_path).path_html.read_text(encoding="utf-8")
     page = Page(content)
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
-    for place in ("table", "scores", "differences", "confusion", "learning", "subjects", "cost", "ran", "reading"):
+    for place in (
+        "table",
+        "scores",
+        "differences",
+        "parts",
+        "spread",
+        "confusion",
+        "learning",
+        "subjects",
+        "cost",
+        "ran",
+        "reading",
+    ):
         assert place in page.ids
     assert len(page.ids) == len(set(page.ids))
-    assert content.count('role="img" aria-label="') == 7
+    assert content.count('role="img" aria-label="') == 12
     assert "Partial result" not in content
 
 

@@ -60,6 +60,12 @@ def _report(options: argparse.Namespace) -> int:
     return report(options.file, options.overrides)
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from orchestration.cli_calibrate import calibrate
+
+    return calibrate(options.file, options.overrides)
+
+
 def _track(options: argparse.Namespace) -> int:
     from orchestration.cli_sweep import track_again
 
@@ -133,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", _plan, "print variants, cells and a forecast of the time"),
         ("report", _report, "write the report from the cells that are there"),
         ("track", _track, "log all cells of a sweep in MLflow once more"),
+        ("calibrate", _calibrate, "test the reference against itself, by halves of its seeds"),
     ]
     for name, command, text in of_files:
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")

@@ -107,6 +107,12 @@ def test_cells_are_replayed_into_mlflow(folder: Path) -> None:
     assert done.stdout.splitlines()[0] == "16 of 16 cells are in MLflow's experiment 'small'"
 
 
+def test_one_seed_is_not_enough_to_calibrate(folder: Path) -> None:
+    done = madv(folder, "calibrate", "small.yaml", *SMALL)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("madv: metadata.sweep.seeds: two seeds of the reference are needed")
+
+
 def test_one_evaluation_outside_any_sweep(folder: Path) -> None:
     done = madv(folder, "train", "dataset=synthetic", "model=madv_tiny", *SMALL)
     assert done.returncode == 0, done.stderr

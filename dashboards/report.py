@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dashboards import comparison_text
 from dashboards.analysis import analyse
 from dashboards.comparison import compare_methods, comparison_table
+from dashboards.latex import ablation_latex
 from dashboards.page import page
 from dashboards.study import Study
 from dashboards.tables import ablation_table, csv, headline, markdown
@@ -34,10 +35,11 @@ class Report:
     path_html: Path
     path_csv: Path
     path_md: Path
+    path_tex: Path
 
 
 def write_report(study: Study, folder: Path) -> Report:
-    """Write index.html, ablation.csv and ablation.md, for a comparison of methods comparison.csv, .md and .tex too.
+    """Write index.html, ablation.csv, .md and .tex, for a comparison of methods comparison.csv, .md and .tex too.
 
     Each appears whole or not at all.
 
@@ -58,9 +60,11 @@ def write_report(study: Study, folder: Path) -> Report:
         path_html=folder / "index.html",
         path_csv=folder / "ablation.csv",
         path_md=folder / "ablation.md",
+        path_tex=folder / "ablation.tex",
     )
     _write(report.path_csv, csv(table))
     _write(report.path_md, markdown(analysis))
+    _write(report.path_tex, ablation_latex(analysis))
     methods = compare_methods(analysis)
     if methods:
         _write(folder / "comparison.csv", csv(comparison_table(methods)))
@@ -68,6 +72,13 @@ def write_report(study: Study, folder: Path) -> Report:
         _write(folder / "comparison.tex", comparison_text.latex(methods))
     _write(report.path_html, page(analysis, table, methods))
     return report
+
+
+def write_paper_figures(study: Study, folder: Path) -> list[Path]:
+    """The figures of the report as SVG and PDF; see dashboards/paper_figures.py."""
+    from dashboards.paper_figures import write_figures
+
+    return write_figures(analyse(study), folder)
 
 
 def _write(path: Path, content: str) -> None:

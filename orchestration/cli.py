@@ -55,9 +55,9 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from orchestration.cli_sweep import report
+    from orchestration.cli_report import report
 
-    return report(options.file, options.overrides)
+    return report(options.file, options.overrides, form=options.format, with_figures=options.figures)
 
 
 def _calibrate(options: argparse.Namespace) -> int:
@@ -148,6 +148,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         if name == "sweep":
             sub.add_argument("--retry-failed", action="store_true", help="train cells that failed once more")
+        if name == "report":
+            forms = ("table", "latex", "markdown", "csv")
+            sub.add_argument("--format", choices=forms, default="table", help="of what is printed")
+            sub.add_argument("--figures", action="store_true", help="write the figures as SVG and PDF too")
         if name == "plan":
             first = sub.add_mutually_exclusive_group()
             first.add_argument("--dry-run", action="store_true", help="train one step of every variant, store nothing")

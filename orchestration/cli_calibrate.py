@@ -23,7 +23,7 @@ def calibrate(file: Path, overrides: Sequence[str]) -> int:
     from dashboards.calibration import SUSPICIOUS, self_test
     from dashboards.outcomes import collect, rectangle
     from dashboards.statistics import METRICS
-    from orchestration.cli_report import make_study
+    from orchestration.cli_study import make_study
 
     prepared = prepare(file, overrides)
     study = make_study(prepared.plan, prepared.store, prepared.cache_root, overrides)

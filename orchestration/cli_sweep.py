@@ -1,4 +1,4 @@
-"""The commands that train, report and record a sweep: sweep, report, track."""
+"""The commands that train and record a sweep: sweep, track."""
 
 from __future__ import annotations
 
@@ -80,16 +80,6 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
         print(*failures, sep="\n", file=sys.stderr)
         print(f"`madv sweep --retry-failed {_arguments(file, overrides)}` trains them once more", file=sys.stderr)
     return FAILED if failures else 0
-
-
-def report(file: Path, overrides: Sequence[str]) -> int:
-    """Write and print the report of the cells that are there."""
-    from orchestration.cli_report import print_report, report_sweep
-
-    prepared = prepare(file, overrides)
-    written = report_sweep(prepared.plan, prepared.store, prepared.cache_root, overrides)
-    print_report(written, new_console(), prepared.plan.spec.report.metric)
-    return 0
 
 
 def track_again(file: Path, overrides: Sequence[str]) -> int:

@@ -54,7 +54,7 @@ def test_the_command_says_how_a_variant_fares_against_itself(
 ) -> None:
     ready = SimpleNamespace(plan=None, store=None, cache_root=None)
     monkeypatch.setattr("orchestration.cli_calibrate.prepare", lambda file, overrides: ready)
-    monkeypatch.setattr("orchestration.cli_report.make_study", lambda *_: study_of(seeds=4))
+    monkeypatch.setattr("orchestration.cli_study.make_study", lambda *_: study_of(seeds=4))
     assert calibrate(Path("sweep.yaml"), ()) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "reference: 4 seeds, 12 subjects"

@@ -146,7 +146,15 @@ def test_all_methods_learn_in_one_figure_whole_and_enlarged(smic: Study) -> None
 def test_the_report_of_methods(smic: Study, tmp_path: Path) -> None:
     page = write_report(smic, tmp_path).path_html.read_text(encoding="utf-8")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"index.html", "ablation.csv", "ablation.md", "comparison.csv", "comparison.md", "comparison.tex"}
+    assert names == {
+        "index.html",
+        "ablation.csv",
+        "ablation.md",
+        "ablation.tex",
+        "comparison.csv",
+        "comparison.md",
+        "comparison.tex",
+    }
     assert '<section id="methods">' in page and "protocol unknown" in page
     for curve in ("training-loss", "training-loss-enlarged", "training-accuracy", "training-accuracy-enlarged"):
         assert f'id="plot-{curve}"' in page

@@ -21,6 +21,7 @@ from dashboards.tables import ablation_table, headline
 from dashboards.tables import csv as as_csv
 
 StudyOf = Callable[..., Study]
+TABLES = ("ablation.csv", "ablation.md", "ablation.tex")
 
 COLUMNS = ["variant", "uf1", "uar", "accuracy", "macro_f1", "difference", "low", "high", "p"]
 HOSTILE = '=HYPERLINK("x")</script><img src=x onerror=alert(1)>|`_'
@@ -61,7 +62,7 @@ def test_the_same_study_gives_the_same_bytes(study_of: StudyOf, tmp_path: Path) 
     first, second = (write_report(study_of(), tmp_path / name) for name in ("a", "b"))
     for one, other in zip(_paths(first), _paths(second), strict=True):
         assert one.read_bytes() == other.read_bytes()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["ablation.csv", "ablation.md", "index.html"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [*TABLES, "index.html"]
 
 
 def _paths(report: object) -> list[Path]:

@@ -81,8 +81,17 @@ def test_mlflow_has_a_parent_and_a_child_a_variant_and_seed(folder: Path) -> Non
         " sorted(file.path for file in client.list_artifacts(parents[0].info.run_id, 'report')))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    files = ["report/ablation.csv", "report/ablation.md", "report/index.html"]
+    files = [f"report/{name}" for name in ("ablation.csv", "ablation.md", "ablation.tex", "index.html")]
     assert done.stdout.splitlines()[-1] == f"5 1 {{'FINISHED'}} 4 {files}"
+
+
+def test_the_report_as_a_papers_table_and_figures(folder: Path) -> None:
+    done = madv(folder, "report", "small.yaml", *SMALL, "--format", "latex", "--figures")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (folder / "reports" / "small" / "ablation.tex").read_text()
+    assert done.stdout.startswith(r"\begin{table}")
+    drawn = {file.name for file in (folder / "reports" / "small" / "figures").iterdir()}
+    assert {"scores.svg", "scores.pdf", "shapley.svg"} <= drawn
 
 
 def test_a_second_run_trains_nothing(folder: Path) -> None:

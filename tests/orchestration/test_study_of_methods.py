@@ -11,7 +11,7 @@ import pytest
 import madv.complexity
 from madv.compose import compose
 from orchestration import growth_file
-from orchestration.cli_report import _method, _preset, _remarks
+from orchestration.cli_study import _method, _preset, _remarks
 
 
 @pytest.mark.parametrize(

@@ -62,15 +62,15 @@ def write_report(study: Study, folder: Path) -> Report:
         path_md=folder / "ablation.md",
         path_tex=folder / "ablation.tex",
     )
-    _write(report.path_csv, csv(table))
-    _write(report.path_md, markdown(analysis))
-    _write(report.path_tex, ablation_latex(analysis))
+    write_whole(report.path_csv, csv(table))
+    write_whole(report.path_md, markdown(analysis))
+    write_whole(report.path_tex, ablation_latex(analysis))
     methods = compare_methods(analysis)
     if methods:
-        _write(folder / "comparison.csv", csv(comparison_table(methods)))
-        _write(folder / "comparison.md", comparison_text.markdown(methods))
-        _write(folder / "comparison.tex", comparison_text.latex(methods))
-    _write(report.path_html, page(analysis, table, methods))
+        write_whole(folder / "comparison.csv", csv(comparison_table(methods)))
+        write_whole(folder / "comparison.md", comparison_text.markdown(methods))
+        write_whole(folder / "comparison.tex", comparison_text.latex(methods))
+    write_whole(report.path_html, page(analysis, table, methods))
     return report
 
 
@@ -81,7 +81,8 @@ def write_paper_figures(study: Study, folder: Path) -> list[Path]:
     return write_figures(analyse(study), folder)
 
 
-def _write(path: Path, content: str) -> None:
+def write_whole(path: Path, content: str) -> None:
+    """Write a file of a report whole or not at all, readable for everybody who may read its folder."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from madv.errors import ClusterError
+from orchestration.cluster_head import check_head, explain
+from orchestration.cluster_visit import Visit, begin
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -31,21 +33,24 @@ PATIENCE = 10
 
 
 @contextlib.contextmanager
-def ray_session(on_lost: Callable[[str], None]) -> Iterator[dict[str, float]]:
+def ray_session(on_lost: Callable[[str], None], visit: Visit | None = None) -> Iterator[dict[str, float]]:
     """Start Ray on this machine, or join the cluster that RAY_ADDRESS names; yields its resources.
 
     Args:
         on_lost: called with the reason, in another thread, when Ray is gone; it has a few seconds to say so before
             the process ends with code 2, for Tune's loop may hang in a call that never returns.
+        visit: checked on a cluster that is joined; None if nothing of a sweep is at stake.
 
     Raises:
-        ClusterError: Ray could not be started or joined.
+        ClusterError: Ray could not be started or joined, or the cluster cannot work on the visit's sweep.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
         _prepare_local()
+    else:
+        check_head(address)
     import ray
     from ray._private import worker
 
@@ -54,12 +59,15 @@ def ray_session(on_lost: Callable[[str], None]) -> Iterator[dict[str, float]]:
     try:
         # The number of CPUs is never passed: a cluster that is joined has its own, and refuses.
         ray.init(address=address, log_to_driver=False, logging_level="CRITICAL", include_dashboard=_dashboard(address))
-    except (RuntimeError, OSError, ValueError) as error:
-        verb = "start on this machine" if address == "local" else f"join the cluster at {address} (RAY_ADDRESS)"
-        raise ClusterError(f"Ray could not {verb}: {error}") from error
+    except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
+        if address == "local":
+            raise ClusterError(f"Ray could not start on this machine: {error}") from error
+        raise explain(address, error) from error
     watchdog = Watchdog(_health_check(), on_lost)
     watchdog.start()
     try:
+        # Held while the sweep runs.
+        _claim = begin(visit) if visit is not None and address != "local" else None
         yield dict(ray.cluster_resources())
     finally:
         watchdog.stop()

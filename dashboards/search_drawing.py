@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from dashboards import text
 from dashboards.drawing import Figure, Json, label, numbers, rows_layout
 from dashboards.search_study import LESS_IS_BETTER, StudyOfTrials
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AXES = {"seconds": "training seconds of a fold", "parameters": "parameters"}
 
 
 def history(study: StudyOfTrials, metric: str) -> pd.DataFrame:
     """One row a finished trial: number, score, and the best so far. Stopped ones have no score and are not in it."""
+    import pandas as pd
+
     rows = [(trial.number, trial.values[0]) for trial in study.trials if trial.state == "finished"]
     table = pd.DataFrame(rows, columns=["trial", metric])
     table["best"] = table[metric].cummax()
@@ -23,6 +27,8 @@ def history(study: StudyOfTrials, metric: str) -> pd.DataFrame:
 
 def draw_history(studies: Sequence[StudyOfTrials], metric: str) -> Figure:
     """Scores of finished trials in the order in which they were asked for, and the best so far of each study."""
+    import pandas as pd
+
     tables = [history(study, metric).assign(study=study.name) for study in studies]
     data = pd.concat(tables, ignore_index=True)
     name = text.METRIC_NAMES.get(metric, metric)
@@ -63,6 +69,8 @@ def draw_history(studies: Sequence[StudyOfTrials], metric: str) -> Figure:
 
 def draw_front(study: StudyOfTrials, objectives: Sequence[str]) -> Figure:
     """The first objective against the second, with the configurations that no other beats."""
+    import pandas as pd
+
     front = {trial.number for trial in study.front}
     rows = [(t.number, *t.values, t.number in front) for t in study.trials if t.state == "finished"]
     data = pd.DataFrame(rows, columns=["trial", *objectives, "front"])
@@ -96,6 +104,8 @@ def draw_front(study: StudyOfTrials, objectives: Sequence[str]) -> Figure:
 
 def draw_stops(studies: Sequence[StudyOfTrials]) -> Figure:
     """How many folds each configuration was given."""
+    import pandas as pd
+
     rows = [
         (study.name, trial.number, trial.state, trial.folds)
         for study in studies
@@ -132,6 +142,8 @@ def draw_stops(studies: Sequence[StudyOfTrials]) -> Figure:
 
 def draw_importance(study: StudyOfTrials) -> Figure:
     """Share of each parameter in what tells the better trials from the others."""
+    import pandas as pd
+
     shares = sorted(study.importance.items(), key=lambda item: -item[1])
     data = pd.DataFrame(shares, columns=["parameter", "importance"])
     said = "; ".join(f"{name} {text.score(share)}" for name, share in shares)

@@ -51,19 +51,19 @@ class StudyOfTrials:
     held_out_score: float | None = None
     """Nested: the chosen configuration on them; None if cells are missing."""
 
+    signs: tuple[int, ...] = (1,)
+    """Of each objective: 1 if more is better, else -1."""
+
     @property
     def front(self) -> list[SearchTrial]:
         """Finished trials that no other beats in every objective; of several objectives."""
         finished = [trial for trial in self.trials if trial.state == "finished"]
-        return [one for one in finished if not any(_beats(other, one, self._signs) for other in finished)]
+        return [one for one in finished if not any(_beats(other, one, self.signs) for other in finished)]
 
     @property
     def saved(self) -> int:
         """Folds that stopped trials were spared."""
         return sum(self.folds - trial.folds for trial in self.trials if trial.state == "stopped")
-
-    _signs: tuple[int, ...] = (1,)
-    """Of each objective: 1 if more is better."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,6 +54,10 @@ def show_plan(file: Path, overrides: Sequence[str], *, with_pilot: bool = False)
     """
     console = new_console()
     prepared = prepare(file, overrides)
+    if prepared.searches:
+        from orchestration import cli_search
+
+        return cli_search.show_plan(prepared)
     plan = prepared.plan
     if with_pilot:
         _train_pilot(prepared, console)

@@ -38,6 +38,10 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
     from orchestration.prepared import prepare
 
     prepared = prepare(file, overrides)
+    if prepared.searches:
+        from orchestration import cli_search
+
+        return cli_search.report(prepared, overrides)
     study = make_study(prepared.plan, prepared.store, prepared.cache_root, overrides)
     folder = REPORTS / prepared.plan.spec.cluster_name
     written = write_report(study, folder)

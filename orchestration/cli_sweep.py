@@ -28,6 +28,10 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
 
     console = new_console()
     prepared = prepare(file, overrides)
+    if prepared.searches:
+        from orchestration import cli_search
+
+        return cli_search.sweep(prepared, file, overrides, retry=retry_failed)
     plan, store = prepared.plan, prepared.store
     states = store.states([cell.key for cell in plan.cells])
     if retry_failed:
@@ -89,6 +93,10 @@ def track_again(file: Path, overrides: Sequence[str]) -> int:
     prepared = prepare(file, overrides)
     plan = prepared.plan
     folder = REPORTS / plan.spec.cluster_name
+    if prepared.searches:
+        from orchestration import cli_search
+
+        return cli_search.track_again(prepared, folder)
     try:
         track(plan, prepared.store, folder if folder.is_dir() else None)
     except (KeyboardInterrupt, MadvError):

@@ -16,7 +16,7 @@ REFERENCE = "reference"
 VARIANTS = "variants"
 """A design of named lists of overrides; also the name of its only factor."""
 SEARCH = "search"
-"""Named by the format, not built yet."""
+"""A design of one variant, the point around which orchestration.search_spec names a space."""
 RESOLUTION = 4
 """Main effects clear of each other and of two-factor interactions."""
 
@@ -166,6 +166,7 @@ LAYOUTS: Mapping[str, Callable[[Design], Iterable[Levels]]] = {
     "factorial": _factorial,
     "fractional_factorial": _fractional_factorial,
     VARIANTS: _factorial,
+    SEARCH: _factorial,
 }
 
 

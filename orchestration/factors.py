@@ -41,9 +41,6 @@ OverridesByLevel = dict[str, dict[str, list[Override]]]
 
 def read_kind(sweep: Section) -> str | None:
     """The kind of design."""
-    if sweep.values.get("design") == SEARCH:
-        sweep.problem(f"{SEARCH!r} is not built yet; choose from {', '.join(LAYOUTS)}", "design")
-        return None
     return sweep.choice("design", LAYOUTS) if sweep.values else None
 
 
@@ -56,6 +53,8 @@ def read_factors(sweep: Section, kind: str | None) -> OverridesByLevel:
         if len(named.values) == 1:
             sweep.problem("compares at least two variants, the reference first", VARIANTS)
         return {VARIANTS: _read_levels(named)}
+    if kind == SEARCH:
+        return {}
     if kind is not None and VARIANTS in sweep:
         sweep.problem(f"belongs to design {VARIANTS}, not {kind}", VARIANTS)
     section = sweep.section("factors", needs=f"a sweep varies at least one factor, such as texture: {LEVELS_EXAMPLE}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,14 +93,14 @@ def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
 
     Args:
         spec: from load_spec.
-        describe: called once for each data set that a variant names.
+        describe: called once for each data set that a variant names, unless it is Facts, which asks but once.
         code: what trains each variant.
 
     Raises:
         SpecError: a variant does not fit its data set, or its clips are not those of the reference.
         DataError: a data set is not there.
     """
-    facts_of = _Facts(describe)
+    facts_of = describe if isinstance(describe, Facts) else Facts(describe)
     variants = _variants(spec, facts_of)
     problems = _misfits(spec, variants, facts_of)
     if problems:
@@ -110,14 +110,10 @@ def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
     pretraining: dict[str, PlannedCell] = {}
     controls = {name: _control(name, variants[0], spec, facts_of) for name in spec.controls}
     for variant in (*variants, *controls.values()):
-        keys = _Keys(variant.config, facts_of, code(variant.config))
-        seeds = [variant.first_seed + seed for seed in spec.seeds]
-        for seed, subject in itertools.product(seeds, facts.subjects):
-            start = keys.pretraining(seed, subject)
-            if start is not None and start not in pretraining:
-                pretraining[start] = PlannedCell(key=start, variant=variant.name, seed=seed, subject=subject)
-            key = keys.cell(seed, subject)
-            cells.append(PlannedCell(key=key, variant=variant.name, seed=seed, subject=subject, start=start))
+        for cell in lay_out(variant, spec.seeds, facts.subjects, facts_of, code):
+            if cell.start is not None and cell.start not in pretraining:
+                pretraining[cell.start] = replace(cell, key=cell.start, start=None)
+            cells.append(cell)
     return Plan(
         spec=spec,
         facts=facts,
@@ -129,10 +125,20 @@ def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
     )
 
 
+def lay_out(
+    variant: Variant, seeds: Sequence[int], subjects: Sequence[str], facts_of: Facts, code: Code
+) -> Iterator[PlannedCell]:
+    """The folds of a variant, by seed, then subject."""
+    keys = _Keys(variant.config, facts_of, code(variant.config))
+    for seed, subject in itertools.product([variant.first_seed + seed for seed in seeds], subjects):
+        start, key = keys.pretraining(seed, subject), keys.cell(seed, subject)
+        yield PlannedCell(key=key, variant=variant.name, seed=seed, subject=subject, start=start)
+
+
 class _Keys:
     """The keys of one variant's folds."""
 
-    def __init__(self, config: Config, facts_of: _Facts, code: str) -> None:
+    def __init__(self, config: Config, facts_of: Facts, code: str) -> None:
         self._data = facts_of(config.dataset).fingerprint
         self._code = code
         self._meaning = config.meaning()
@@ -153,7 +159,7 @@ class _Keys:
         return pretraining_key(self._encoder, self._data, self._source, seed, subject, self._code)
 
 
-class _Facts:
+class Facts:
     """The facts of each data set, asked for once."""
 
     def __init__(self, describe: Describe) -> None:
@@ -167,30 +173,30 @@ class _Facts:
         return self._known[settings]
 
 
-def _variants(spec: SweepSpec, facts_of: _Facts) -> list[Variant]:
+def _variants(spec: SweepSpec, facts_of: Facts) -> list[Variant]:
     """One variant a meaning; of several combinations with one meaning the first gives the name."""
     names: dict[str, list[str]] = {}
     firsts: dict[str, tuple[Levels, tuple[str, ...], Config]] = {}
     for levels in combinations(spec.design):
         overrides = overrides_of(spec.base, spec.design.factors, levels)
         config = composed(overrides)
-        meaning = _meaning(config, facts_of)
-        names.setdefault(meaning, []).append(variant_name(levels, spec.design.factors))
-        firsts.setdefault(meaning, (levels, overrides, config))
+        identity = variant_digest(config, facts_of)
+        names.setdefault(identity, []).append(variant_name(levels, spec.design.factors))
+        firsts.setdefault(identity, (levels, overrides, config))
     return [
         Variant(
-            name=names[meaning][0],
+            name=names[identity][0],
             levels=levels,
             overrides=overrides,
             config=config,
-            digest=meaning,
-            aliases=tuple(names[meaning][1:]),
+            digest=identity,
+            aliases=tuple(names[identity][1:]),
         )
-        for meaning, (levels, overrides, config) in firsts.items()
+        for identity, (levels, overrides, config) in firsts.items()
     ]
 
 
-def _control(kind: str, reference: Variant, spec: SweepSpec, facts_of: _Facts) -> Variant:
+def _control(kind: str, reference: Variant, spec: SweepSpec, facts_of: Facts) -> Variant:
     """The reference again; its name is no variant's, which are without spaces or have an equals sign."""
     name = f"{kind.replace('_', ' ')} (control)"
     if kind == "repeat":
@@ -198,11 +204,11 @@ def _control(kind: str, reference: Variant, spec: SweepSpec, facts_of: _Facts) -
     overrides = (*reference.overrides, "protocol.labels=shuffled")
     config = composed(overrides)
     return replace(
-        reference, name=name, aliases=(), overrides=overrides, config=config, digest=_meaning(config, facts_of)
+        reference, name=name, aliases=(), overrides=overrides, config=config, digest=variant_digest(config, facts_of)
     )
 
 
-def _meaning(config: Config, facts_of: _Facts) -> str:
+def variant_digest(config: Config, facts_of: Facts) -> str:
     """Digest of what a configuration means, data included."""
     source = config.pretrain.dataset
     return digest(
@@ -214,7 +220,7 @@ def _meaning(config: Config, facts_of: _Facts) -> str:
     )
 
 
-def _misfits(spec: SweepSpec, variants: list[Variant], facts_of: _Facts) -> list[Problem]:
+def _misfits(spec: SweepSpec, variants: list[Variant], facts_of: Facts) -> list[Problem]:
     """What does not fit a variant's data set, each message once, at the first variant that shows it."""
     reference = variants[0]
     problems: dict[str, Problem] = {}

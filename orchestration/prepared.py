@@ -6,12 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration.cells import CellStore
 from orchestration.keyed_store import State
-from orchestration.plan import Plan, PlannedCell, expand
+from orchestration.plan import Facts, Plan, PlannedCell, expand
 from orchestration.spec import load_spec
 from orchestration.weights import WeightStore
+
+if TYPE_CHECKING:
+    from orchestration.search_plan import Search
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +26,8 @@ class Prepared:
     store: CellStore
     weights: WeightStore
     cache_root: Path
+    searches: tuple[Search, ...] = ()
+    """The studies of design search, whose plan is that of the configuration it starts from."""
 
     def pretraining(self, states: Mapping[str, State]) -> list[PlannedCell]:
         """Pre-trainings that are still to do, the cells being in these states."""
@@ -50,7 +56,17 @@ def prepare(file: Path, overrides: Sequence[str]) -> Prepared:
 
     spec = load_spec(file, overrides)
     cache_root = cache_folder(spec.storage_path)
-    plan = expand(spec, lambda dataset: describe(dataset, cache_root), training_code)
+    facts_of = Facts(lambda dataset: describe(dataset, cache_root))
+    plan = expand(spec, facts_of, training_code)
+    searches: tuple[Search, ...] = ()
+    if spec.search is not None:
+        from orchestration.search_plan import lay_out_searches
+
+        searches = lay_out_searches(plan, facts_of, training_code)
     return Prepared(
-        plan=plan, store=CellStore(spec.storage_path), weights=WeightStore(spec.storage_path), cache_root=cache_root
+        plan=plan,
+        store=CellStore(spec.storage_path),
+        weights=WeightStore(spec.storage_path),
+        cache_root=cache_root,
+        searches=searches,
     )

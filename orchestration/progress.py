@@ -67,6 +67,13 @@ class SweepProgress:
             self._last_line = self._clock()
             self._console.print(self.line(), highlight=False)
 
+    def skip(self, count: int) -> None:
+        """So many cells will not be trained after all."""
+        self.total -= count
+        if self._live is not None:
+            display, task = self._live
+            display.update(task, total=self.total)
+
     def line(self) -> str:
         """All in one line, e.g. "57 of 168 cells, 1.9 a second, 58 s left, 1 failed"."""
         return f"{self.done} of {self.total} cells, {self.status()}"

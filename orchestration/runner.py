@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError
@@ -16,6 +17,7 @@ from orchestration.tasks import CellEvent, make_tasks
 if TYPE_CHECKING:
     from orchestration.cells import CellStore
     from orchestration.plan import Plan, PlannedCell
+    from orchestration.spec import Resources
     from orchestration.weights import WeightStore
 
 TRAINER = "madv.train:train_fold"
@@ -75,16 +77,19 @@ def run(
     weights.forget_attempts([cell.key for cell in first])
     resources = plan.spec.resources
     with ray_session(on_lost) as available:
-        gpus = _gpus_per_trial(resources.gpus_per_trial, available)
-        slots = _slots(available, resources.cpus_per_trial, gpus)
+        from ray import tune
+
+        gpus, slots = shares(resources, available)
         for cells, pretraining in ((first, True), (pending, False)):
-            listener = _Listener(cells, on_event)
+            listener = Listener(cells, on_event)
             # Tune gives up a trial whose worker dies before it is up, so what is left goes into another round.
             while remaining := [cell for cell in cells if cell.key not in listener.seen]:
-                _fit(
+                tasks = tuple(make_tasks(plan, remaining, slots, pretraining=pretraining))
+                fit(
                     listener,
                     {"cpu": resources.cpus_per_trial, "gpu": gpus},
-                    tasks=tuple(make_tasks(plan, remaining, slots, pretraining=pretraining)),
+                    {"task": tune.grid_search(list(range(len(tasks))))},  # starts them in this order
+                    tasks=tasks,
                     store=store,
                     weights=weights,
                     cache_root=cache_root.absolute(),
@@ -98,8 +103,23 @@ def run(
                     raise ClusterError(f"{len(remaining)} cells are not trained: the workers cannot work: {why}")
 
 
-def _fit(listener: _Listener, request: dict[str, float], **workload: Any) -> None:
-    """One Tune experiment; its own results are not used, and its folder is scratch."""
+def fit(
+    listener: Listener,
+    request: dict[str, float],
+    param_space: dict[str, Any],
+    *,
+    tune_config: Mapping[str, Any] = MappingProxyType({}),
+    **workload: Any,
+) -> None:
+    """One Tune experiment; its own results are not used, and its folder is scratch.
+
+    Args:
+        listener: hears of every fold.
+        request: cores and GPUs of a trial.
+        param_space: where the trials' tasks come from.
+        tune_config: what Tune is told beside that, such as a searcher.
+        workload: of every trial; see there.
+    """
     from ray import tune
 
     from orchestration.trial import FoldTrial, Workload
@@ -109,8 +129,8 @@ def _fit(listener: _Listener, request: dict[str, float], **workload: Any) -> Non
     with tempfile.TemporaryDirectory(prefix="madv-tune-", ignore_cleanup_errors=True) as scratch:
         tuner = tune.Tuner(
             tune.with_resources(trainable, request),
-            param_space={"task": tune.grid_search(list(range(len(workload["tasks"]))))},  # starts them in this order
-            tune_config=tune.TuneConfig(reuse_actors=True),
+            param_space=param_space,
+            tune_config=tune.TuneConfig(reuse_actors=True, **tune_config),
             run_config=tune.RunConfig(
                 storage_path=scratch,
                 verbose=0,
@@ -123,10 +143,10 @@ def _fit(listener: _Listener, request: dict[str, float], **workload: Any) -> Non
         tuner.fit()
 
 
-class _Listener:
+class Listener:
     """Turns Tune's results into events, each cell once, and counts workers that die for nothing."""
 
-    def __init__(self, pending: list[PlannedCell], on_event: Callable[[CellEvent], None]) -> None:
+    def __init__(self, pending: Iterable[PlannedCell], on_event: Callable[[CellEvent], None]) -> None:
         self._cells = {cell.key: cell for cell in pending}
         self._on_event = on_event
         self._deaths: Counter[str] = Counter()
@@ -134,9 +154,15 @@ class _Listener:
         self.last_error: str | None = None
         self.broken = False
         """No fold can be trained."""
+        self.error: Exception | None = None
+        """What went wrong in a hook of Tune's."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks for a resume of its own, which is not used
+
+    def expect(self, cells: Iterable[PlannedCell]) -> None:
+        """Cells that were not known from the beginning."""
+        self._cells |= {cell.key: cell for cell in cells}
 
     def result(self, trial_id: str, result: dict[str, Any]) -> None:
         """A step has ended. A replaced worker reports what its predecessor did once more."""
@@ -151,6 +177,10 @@ class _Listener:
         self.last_error = error
         self._deaths[trial_id] += 1
         self.broken = self.broken or self._deaths[trial_id] >= FRUITLESS
+
+    def give_up(self, error: Exception) -> None:
+        """End the experiment; its caller raises the error."""
+        self.error, self.broken = self.error or error, True
 
     def stopper(self) -> Any:
         """Ends the experiment once it is broken."""
@@ -168,7 +198,7 @@ class _Listener:
         return Broken()
 
 
-def _callback(listener: _Listener) -> Any:
+def _callback(listener: Listener) -> Any:
     from ray.tune import Callback
 
     class Report(Callback):  # type: ignore[misc]
@@ -191,6 +221,16 @@ def _last_line(trial: Any) -> str:
     file = trial.error_file
     lines = Path(file).read_text(errors="replace").strip().splitlines() if file and Path(file).exists() else []
     return lines[-1].strip() if lines else "no reason was left"
+
+
+def shares(resources: Resources, available: dict[str, float]) -> tuple[float, int]:
+    """GPUs of a trial, and trials that run at once.
+
+    Raises:
+        ClusterError: not one fits.
+    """
+    gpus = _gpus_per_trial(resources.gpus_per_trial, available)
+    return gpus, _slots(available, resources.cpus_per_trial, gpus)
 
 
 def _gpus_per_trial(asked: float | str, available: dict[str, float]) -> float:

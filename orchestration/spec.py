@@ -15,6 +15,7 @@ from orchestration.designs import Design
 from orchestration.factors import read_exclude, read_factors, read_kind, read_resolution, read_when
 from orchestration.ids import digest
 from orchestration.overrides import Override, find_contradictions, find_problems
+from orchestration.search_spec import SearchSpec, read_search
 from orchestration.sections import Section, show
 from orchestration.yaml_places import read_document
 
@@ -31,10 +32,9 @@ SWEEP_KEYS = (
     "protocol",
     "resources",
     "report",
+    "search",
     "storage_path",
 )
-LATER_KEYS = ("search",)
-"""Named by the format, not built yet."""
 CONTROLS = ("repeat", "shuffled_labels")
 """The reference again, with seeds of its own; the reference trained on shuffled labels."""
 METRICS = ("uf1", "uar", "accuracy", "macro_f1")
@@ -94,6 +94,8 @@ class SweepSpec:
     protocol: Protocol = Protocol()
     resources: Resources = Resources()
     report: ReportOptions = ReportOptions()
+    search: SearchSpec | None = None
+    """Of design search: configurations are chosen one after the other."""
     storage_path: str = "store"
     """A folder, relative to the current one, or a URI for pyarrow.fs."""
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -137,6 +139,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         "report": _report(sweep.section("report")),
         "storage_path": sweep.text("storage_path", "store"),
     }
+    content["search"] = read_search(sweep, kind, base, optimistic=content["protocol"].optimistic)
     if not top.problems:
         top.problems += find_contradictions(content["base"], design, sweep.place("factors"))
     if top.problems:
@@ -165,8 +168,7 @@ def _sweep_section(top: Section) -> Section:
         metadata.problem(f"is missing; {hint}", "sweep")
         return metadata.below("sweep", {})
     sweep = metadata.section("sweep", needs=f"it says what to compare: {', '.join(SWEEP_KEYS)}")
-    later = {key: "is not built yet; leave it out" for key in LATER_KEYS}
-    sweep.allow(SWEEP_KEYS, lambda key: "belongs at the top of the file" if key in CLUSTER_KEYS else later.get(key))
+    sweep.allow(SWEEP_KEYS, lambda key: "belongs at the top of the file" if key in CLUSTER_KEYS else None)
     return sweep
 
 
@@ -225,6 +227,8 @@ def _report(section: Section) -> ReportOptions:
 def _digest(content: dict[str, Any]) -> str:
     """Of the order of factors and levels too: the first level is the reference."""
     options = {key: asdict(content[key]) for key in ("design", "protocol", "resources", "report")}
+    if content["search"] is not None:
+        options["search"] = asdict(content["search"])
     factors = [[factor, list(map(list, levels.items()))] for factor, levels in content["design"].factors.items()]
     return digest({**content, **options, "factors": factors})
 

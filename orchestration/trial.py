@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import time
@@ -37,6 +38,7 @@ class Workload:
     """What all trials of a sweep share. Paths instead of data: each worker maps the clips itself."""
 
     tasks: tuple[TrialTask, ...]
+    """That trials name by their places; those of a search are not known beforehand and come with the trial."""
     store: CellStore
     weights: WeightStore
     cache_root: Path
@@ -77,7 +79,8 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         return {"subject": cell.subject, "key": cell.key, "seconds": seconds, "state": state, "done": done}
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._task = self._workload.tasks[config["task"]]
+        task: int | TrialTask = config["task"]
+        self._task = self._workload.tasks[task] if isinstance(task, int) else task
         self._next = 0
         self._store: KeyedStore = self._workload.weights if self._task.pretraining else self._workload.store
         self._states = self._store.states([cell.key for cell in self._task.cells])
@@ -217,6 +220,7 @@ def failed_cell(planned: PlannedCell, digest: str, reason: str, started: float) 
     )
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of what trained, by package; a package that runs from a checkout without being installed is left out."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}

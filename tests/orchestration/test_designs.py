@@ -176,7 +176,6 @@ factors:
             "design: factorial\nfactors: {b: {when: a=x, p: [], q: []}, a: {x: [], y: []}}",
             "factors.b.when: unknown factor above it 'a'",
         ),
-        ("design: search\nfactors: {a: {x: [], y: []}}", "design: 'search' is not built yet; choose from one_factor"),
     ],
 )
 def test_what_does_not_hold(tmp_path: Path, rest: str, message: str) -> None:

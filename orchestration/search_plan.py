@@ -1,0 +1,125 @@
+"""A search laid out: which study it is, and which folds a configuration of its space has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from madv.errors import ConfigError, Problem, SpecError
+from madv.fits import misfits
+from madv.seeds import seed_of
+from orchestration.ids import digest
+from orchestration.overrides import composed
+from orchestration.plan import Code, Facts, Plan, PlannedCell, Variant, lay_out, variant_digest
+from orchestration.search_space import Params, decode, overrides, plain
+
+if TYPE_CHECKING:
+    from orchestration.search_spec import SearchSpec
+
+LEAST_TO_RACE = 20
+"""Subjects below which nothing is stopped early: a test on a few folds would stop too much or too little."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A configuration of the space, and its folds."""
+
+    variant: Variant
+    cells: tuple[PlannedCell, ...]
+    """By subject in the order of the race, then seed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """One study of a sweep: all of it, or the inner subjects of an outer group."""
+
+    plan: Plan
+    """Of the configuration that the file starts from."""
+    spec: SearchSpec
+    study: str
+    """Name of the study."""
+    digest: str
+    """Of the space and of all that cells depend on, trials and samplers left out: a study may be taken further."""
+    order: tuple[str, ...]
+    """Subjects, as every configuration of the study meets them."""
+    facts_of: Facts = field(repr=False)
+    code: Code = field(repr=False)
+
+    @property
+    def races(self) -> bool:
+        """Whether configurations may be stopped early."""
+        return self.spec.pruner != "none" and len(self.order) >= LEAST_TO_RACE
+
+    def candidate(self, params: Params, name: str) -> Candidate:
+        """The configuration of a trial's parameters.
+
+        Raises:
+            ConfigError: the parameters do not go together, or not with the clips.
+        """
+        reference = self.plan.variants[0]
+        values = decode(self.spec.space, params)
+        chosen = overrides(values)
+        config = composed((*reference.overrides, *chosen))
+        if problems := misfits(config, self.facts_of):
+            raise ConfigError(problems)
+        variant = Variant(
+            name=name,
+            levels={key: plain(value) for key, value in values.items()},
+            overrides=(*reference.overrides, *chosen),
+            config=config,
+            digest=variant_digest(config, self.facts_of),
+        )
+        place = {subject: number for number, subject in enumerate(self.order)}
+        cells = lay_out(variant, self.plan.spec.seeds, self.order, self.facts_of, self.code)
+        return Candidate(variant=variant, cells=tuple(sorted(cells, key=lambda cell: (place[cell.subject], cell.seed))))
+
+
+def lay_out_searches(plan: Plan, facts_of: Facts, code: Code) -> tuple[Search, ...]:
+    """The studies of a sweep file of design search.
+
+    Args:
+        plan: of the file.
+        facts_of: what there is to know of the data sets.
+        code: what trains a configuration.
+
+    Raises:
+        SpecError: the search cannot be made of these data.
+    """
+    spec = plan.spec.search
+    assert spec is not None
+    if plan.pretraining:
+        message = "a search does not pre-train; leave pretrain out of the base"
+        raise SpecError([Problem(place=plan.spec.places.get("base", "base"), message=message)])
+    if spec.nested is not None:
+        raise SpecError([Problem(place=spec.places["nested"], message="is not built yet")])
+    return (_study(plan, spec, plan.facts.subjects, facts_of, code),)
+
+
+def _study(plan: Plan, spec: SearchSpec, subjects: Sequence[str], facts_of: Facts, code: Code) -> Search:
+    content = {
+        "space": [asdict(dimension) for dimension in spec.space],
+        "objectives": spec.objectives,
+        "reference": plan.variants[0].digest,
+        "code": plan.code,
+        "seeds": plan.spec.seeds,
+        "subjects": sorted(subjects),
+    }
+    identity = digest(content)
+    return Search(
+        plan=plan,
+        spec=spec,
+        study=spec.study or f"{plan.spec.cluster_name}-{identity[:12]}",
+        digest=identity,
+        order=shuffled(sorted(subjects), identity),
+        facts_of=facts_of,
+        code=code,
+    )
+
+
+def shuffled(names: Sequence[str], key: str) -> tuple[str, ...]:
+    """In an order that the key decides."""
+    rng = np.random.default_rng(seed_of(key, "order"))
+    return tuple(names[place] for place in rng.permutation(len(names)))

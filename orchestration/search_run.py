@@ -1,0 +1,100 @@
+"""Run a search to its end: its study, its configurations on Ray, and what is left of both by an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from madv.errors import ClusterError, MadvError
+from orchestration.ray_session import ray_session
+from orchestration.runner import LOADER, PRETRAINER, TRAINER, Listener, fit, shares
+from orchestration.search_study import open_study, resume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.cells import CellStore
+    from orchestration.search_plan import Search
+    from orchestration.tasks import CellEvent
+    from orchestration.weights import WeightStore
+
+
+def run_searches(
+    searches: Sequence[Search],
+    store: CellStore,
+    weights: WeightStore,
+    cache_root: Path,
+    on_event: Callable[[CellEvent], None],
+    on_saved: Callable[[int], None],
+    *,
+    on_lost: Callable[[str], None] = print,
+    trainer: str = TRAINER,
+    loader: str = LOADER,
+) -> None:
+    """Try what is left of each search's budget, one search after the other; without any, Ray is not even imported.
+
+    Args:
+        searches: of one sweep.
+        store: where the workers leave the cells.
+        weights: where they would leave pre-trained weights.
+        cache_root: folder of the clip caches, as the workers see it.
+        on_event: called in this thread once for each cell that ends.
+        on_saved: called in this thread with the folds that a stopped configuration was spared.
+        on_lost: called in another thread with the reason when Ray is lost, before the process ends with code 2.
+        trainer: module:function with the signature of madv.train.train_fold; simulations put theirs here.
+        loader: module:function with the signature of madv.data.cache.load.
+
+    Raises:
+        StudyError: a study cannot be opened.
+        ClusterError: Ray did not start, or its workers cannot work.
+    """
+    studies = [(search, open_study(search)) for search in searches]
+    left = [(search, study, resume(study, search)) for search, study in studies if study is not None]
+    if not any(budget for _, _, budget in left):
+        return
+    resources = searches[0].plan.spec.resources
+    with ray_session(on_lost) as available:
+        from orchestration.search_driver import Driver
+        from orchestration.search_tune import RaceScheduler, StudySearcher
+
+        gpus, slots = shares(resources, available)
+        for search, study, budget in left:
+            if not budget:
+                continue
+            listener = Listener((), on_event)
+            driver = Driver(search, study, store, budget)
+            tune_config: dict[str, Any] = {
+                "search_alg": StudySearcher(driver, listener, on_saved),
+                "scheduler": RaceScheduler(driver, listener),
+                "num_samples": -1,
+                "max_concurrent_trials": slots,
+                "trial_dirname_creator": _directory,
+            }
+            fit(
+                listener,
+                {"cpu": resources.cpus_per_trial, "gpu": gpus},
+                {},
+                tune_config=tune_config,
+                tasks=(),
+                store=store,
+                weights=weights,
+                cache_root=cache_root.absolute(),
+                threads=max(1, int(resources.cpus_per_trial)),
+                trainer=trainer,
+                pretrainer=PRETRAINER,
+                loader=loader,
+            )
+            if isinstance(listener.error, MadvError):
+                raise listener.error
+            if listener.error is not None:
+                raise ClusterError(f"the search {search.study} stopped: {listener.error}") from listener.error
+            if listener.broken or not driver.finished:
+                why = listener.last_error or "Ray ended early"
+                raise ClusterError(f"the search {search.study} is not done: the workers cannot work: {why}")
+
+
+def _directory(trial: Any) -> str:
+    """Tune would put the whole configuration into the name of its scratch folder."""
+    name: str = trial.trial_id
+    return name

@@ -77,7 +77,14 @@ class Count:
 
 
 def measure(
-    config: Config, shapes: Shapes, num_classes: int, batch: int = 1, *, runs: int = 10, device: str | None = None
+    config: Config,
+    shapes: Shapes,
+    num_classes: int,
+    batch: int = 1,
+    *,
+    runs: int = 10,
+    device: str | None = None,
+    targets: bool = True,
 ) -> Complexity:
     """Cost of the configured network; config.method decides which.
 
@@ -88,19 +95,20 @@ def measure(
         batch: clips that latency and memory are measured with.
         runs: whose median is the latency.
         device: null: a GPU where there is one.
+        targets: whether the data set has annotated action units.
 
     Raises:
         ConfigError: the network cannot take such clips.
     """
-    network, clips = _built(config, shapes, num_classes, batch)
+    network, clips = _built(config, shapes, num_classes, batch, targets=targets)
     initialise(network, "complexity")
     measured = measure_module(network, clips, runs=runs, device=device)
     return replace(measured, formula=_formulas(network, config, measured.macs_by_module))
 
 
-def count(config: Config, shapes: Shapes, num_classes: int) -> Count:
+def count(config: Config, shapes: Shapes, num_classes: int, *, targets: bool = True) -> Count:
     """MACs alone, by one prediction on the CPU. Arguments and errors as of measure."""
-    network, clips = _built(config, shapes, num_classes, 1)
+    network, clips = _built(config, shapes, num_classes, 1, targets=targets)
     macs = count_macs(network.eval(), clips)
     return Count(macs=sum(macs.values()), formula=_formulas(network, config, macs))
 
@@ -160,7 +168,7 @@ def median_seconds(run: Callable[[], object], runs: int, device: torch.device) -
     return statistics.median(seconds[WARM_UP:])
 
 
-def _built(config: Config, shapes: Shapes, num_classes: int, batch: int) -> tuple[nn.Module, Any]:
+def _built(config: Config, shapes: Shapes, num_classes: int, batch: int, *, targets: bool) -> tuple[nn.Module, Any]:
     """The network and its input."""
     problems = shape_misfits(config, shapes)
     if problems:
@@ -170,7 +178,7 @@ def _built(config: Config, shapes: Shapes, num_classes: int, batch: int) -> tupl
         names = [f"class {index}" for index in range(num_classes)]
         method = build_method(config.method, channels, (size[0], size[1], size[2]), names)
         return method, torch.ones(batch, *shapes["texture"])
-    network = MADVNet(config.model, config.loss, dict(shapes), num_classes)
+    network = MADVNet(config.model, config.loss, dict(shapes), num_classes, targets=targets)
     return network, {name: torch.ones(batch, *shapes[name]) for name in config.model.streams.active()}
 
 

@@ -139,7 +139,9 @@ class Config:
         # What the network in question does not read must not tell one run from another.
         if self.method.name == "madv_net":
             sections.pop("method")
-            forget_unread(sections["model"], sections["loss"])
+            labelled = self.pretrain.dataset is not None and self.pretrain.supervised_epochs > 0
+            masked = self.pretrain.masked_epochs > 0
+            forget_unread(sections["model"], sections["loss"], masked=masked, labelled=labelled)
         else:
             sections["method"] = self.method.meaning()
             for name in ("target", "motion_weight"):

@@ -49,11 +49,7 @@ def encoder_meaning(config: Config) -> dict[str, Any]:
 
 
 def check_pretraining(
-    config: Config,
-    shapes: Mapping[str, tuple[int, ...]],
-    source: Mapping[str, tuple[int, ...]] | None,
-    *,
-    same: bool = False,
+    config: Config, shapes: Mapping[str, tuple[int, ...]], source: Mapping[str, tuple[int, ...]] | None
 ) -> list[Problem]:
     """What stands in the way of pre-training, one problem each.
 
@@ -61,7 +57,6 @@ def check_pretraining(
         config: streams, tokenizer and pre-training.
         shapes: of one clip of the data set, by stream.
         source: the same of pretrain.dataset; None where there is none.
-        same: whether all recordings of pretrain.dataset are the data set's own.
     """
     method = config.method.name
     if method not in (OURS, *TUBELETS):
@@ -89,12 +84,6 @@ def check_pretraining(
             "or exclude this variant"
         )
         problems.append(Problem(place="pretrain.masked_epochs", message=message))
-    if same and not config.pretrain.masked_epochs:
-        message = (
-            "its recordings are the data set's own, and those are not pre-trained on by their labels; "
-            "choose another, or set pretrain.masked_epochs"
-        )
-        problems.append(Problem(place="pretrain.dataset", message=message))
     if source is None:
         return problems
     for name in streams:
@@ -109,6 +98,28 @@ def check_pretraining(
                 "set frames and size of the two data sets alike"
             )
             problems.append(Problem(place="pretrain.dataset", message=message))
+    return problems
+
+
+def check_source(config: Config, names: tuple[str, ...], source_names: tuple[str, ...], *, own: bool) -> list[Problem]:
+    """Whether pretrain.dataset has anything to add.
+
+    Args:
+        config: its streams.
+        names: action units of the data set.
+        source_names: those of pretrain.dataset.
+        own: whether all recordings of pretrain.dataset are the data set's own.
+    """
+    problems = []
+    if own:
+        message = (
+            "all its recordings are the data set's own, which masked modelling sees anyway, and whose labels no "
+            "pre-training may see; choose another, or pretrain.dataset=null"
+        )
+        problems.append(Problem(place="pretrain.dataset", message=message))
+    if "au" in config.reads() and names != source_names:
+        message = f"its action units are {', '.join(source_names)}, those of dataset {', '.join(names)}"
+        problems.append(Problem(place="pretrain.dataset", message=message))
     return problems
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from madv.config import Config
-from madv.encoder_key import check_pretraining
+from madv.encoder_key import check_pretraining, check_source
 from madv.errors import Problem
 from madv.methods.table import misfits as method_misfits
 from madv.model.checks import contradictions
@@ -38,10 +38,10 @@ def misfits(config: Config, describe: Describe) -> list[Problem]:
     problems = check_streams(facts, config.model.streams) if ours else []
     problems = problems or shape_misfits(config, facts.streams)
     if not problems and config.pretrain.active():
-        there = None if source is None else source.streams
-        problems = check_pretraining(
-            config, facts.streams, there, same=source is not None and source.recordings == facts.recordings
-        )
+        problems = check_pretraining(config, facts.streams, None if source is None else source.streams)
+        if source is not None:
+            own = set(source.recordings) <= set(facts.recordings)
+            problems += check_source(config, facts.au_names, source.au_names, own=own)
     if ours and config.model.streams.au and config.model.au.source == "annotated":
         problems += [
             Problem(place="model.au.source", message=f"{name} has no annotated action units; set it to estimated")

@@ -41,7 +41,9 @@ class GrowthPoint:
     peak_memory: int | None = None
 
 
-def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -> list[GrowthPoint]:
+def growth(
+    config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3, targets: bool = True
+) -> list[GrowthPoint]:
     """The cost along frames, then along height and width; what the network cannot take is left out.
 
     Args:
@@ -49,6 +51,7 @@ def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -
         shapes: of the streams, to be stretched.
         num_classes: K.
         runs: whose median is the latency; 0: MACs alone.
+        targets: as for measure.
     """
     points = []
     known: dict[tuple[tuple[int, ...], ...], Complexity | Count] = {}
@@ -62,9 +65,9 @@ def growth(config: Config, shapes: Shapes, num_classes: int, *, runs: int = 3) -
                 continue
             if key not in known:
                 known[key] = (
-                    measure(config, stretched, num_classes, runs=runs)
+                    measure(config, stretched, num_classes, runs=runs, targets=targets)
                     if runs
-                    else count(config, stretched, num_classes)
+                    else count(config, stretched, num_classes, targets=targets)
                 )
             drawn.add(key)
             points.append(_point(varied, ratio, stretched, known[key]))

@@ -17,10 +17,9 @@ from madv.config import Config, TrainConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold
 from madv.data.identity import recording_identity, subject_identity
-from madv.encoder_key import check_pretraining, encoder_config
+from madv.encoder_key import check_pretraining, check_source, encoder_config
 from madv.errors import DataError, Problem
-from madv.inputs import inputs as read_inputs
-from madv.inputs import scales
+from madv.inputs import Batches, Part, scales
 from madv.learners import Learner, make_learner
 from madv.model.network import MADVNet, initialise
 from madv.model.reconstruction import Reconstruction, draw_tubes, frame_differences
@@ -32,7 +31,7 @@ from madv.train import fit
 History = dict[str, list[float]]
 
 
-class Part(NamedTuple):
+class Seen(NamedTuple):
     """Clips of one data set that may be seen."""
 
     clips: Clips
@@ -51,7 +50,7 @@ def pretrain_fold(
 
     Stage 1, masked modelling on texture and depth, sees the fold's training clips and the source's. Stage 2, supervised
     with the default losses, sees the source alone. Recordings of the source that the data set has too, whatever they
-    are called there, get stage 1 only.
+    are called there, are left out of it: the data set's own labels are for the training that follows.
 
     Initial weights are those that training from scratch starts from; they, the batch order and the masks come from
     (seed, held-out subject) alone.
@@ -72,11 +71,10 @@ def pretrain_fold(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     key = f"{seed}/{fold.subject}"
     config = encoder_config(config)
-    parts = [Part(clips, fold.train)]
+    parts = [Seen(clips, fold.train)]
     _check(config, clips, source)
-    others = None if source is None else _others(clips, source)
-    if source is not None and others is not None:
-        parts.append(Part(source, _allowed(fold, clips, source, others)))
+    if source is not None:
+        parts.append(Seen(source, _allowed(fold, clips, source)))
     history: dict[str, History] = {}
     done = itertools.count(1)
 
@@ -101,16 +99,15 @@ def pretrain_fold(
     )
 
 
-def _others(clips: Clips, source: Clips) -> npt.NDArray[np.bool_] | None:
-    """(N,) whether a row of the source is a recording of its own; None: the data set has them all."""
-    others = ~np.isin(recording_identity(source.manifest), recording_identity(clips.manifest))
-    return others if others.any() else None
+def _others(clips: Clips, source: Clips) -> npt.NDArray[np.bool_]:
+    """(N,) whether a row of the source is a recording that the data set does not have."""
+    return ~np.isin(recording_identity(source.manifest), recording_identity(clips.manifest))
 
 
-def _allowed(fold: Fold, clips: Clips, source: Clips, others: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def _allowed(fold: Fold, clips: Clips, source: Clips) -> npt.NDArray[np.int64]:
     """The source's own rows of nobody who is outside the fold's training clips."""
     left_out = np.delete(subject_identity(clips.manifest), fold.train)
-    rows = np.flatnonzero(others & ~np.isin(subject_identity(source.manifest), left_out))
+    rows = np.flatnonzero(_others(clips, source) & ~np.isin(subject_identity(source.manifest), left_out))
     if len(rows) < 2:
         message = f"has no two clips of anybody but the held-out subject {fold.subject}; choose another data set"
         raise DataError([Problem(place="pretrain.dataset", message=message)])
@@ -120,10 +117,9 @@ def _allowed(fold: Fold, clips: Clips, source: Clips, others: npt.NDArray[np.boo
 def _check(config: Config, clips: Clips, source: Clips | None) -> None:
     shapes = {name: x.shape[1:] for name, x in clips.streams.items()}
     there = None if source is None else {name: x.shape[1:] for name, x in source.streams.items()}
-    problems = check_pretraining(config, shapes, there, same=source is not None and _others(clips, source) is None)
-    if source is not None and "au" in config.reads() and clips.au_names != source.au_names:
-        message = f"its action units are {', '.join(source.au_names)}, those of dataset {', '.join(clips.au_names)}"
-        problems.append(Problem(place="pretrain.dataset", message=message))
+    problems = check_pretraining(config, shapes, there)
+    if source is not None:
+        problems += check_source(config, clips.au_names, source.au_names, own=not _others(clips, source).any())
     if problems:
         raise DataError(problems)
 
@@ -131,22 +127,26 @@ def _check(config: Config, clips: Clips, source: Clips | None) -> None:
 def _masked(
     learner: Learner,
     config: Config,
-    parts: list[Part],
+    parts: list[Seen],
     key: str,
     device: torch.device,
     progress: Callable[[int], None],
 ) -> History:
     """Stage 1, in place: each stream rebuilds its own clips; all are hidden at the same places."""
     visual = tuple(name for name in learner.reads if name != "au")
-    scaled = [read_inputs(config, clips, rows, scales(clips, rows, visual), device) for clips, rows in parts]
-    inputs = {name: torch.cat([part[name] for part in scaled]) for name in visual}
+    batches = Batches(config, [Part(clips, rows, scales(clips, rows, visual)) for clips, rows in parts], device)
+    early = isinstance(learner.network, MADVNet) and config.model.depth_injection == "channel"
+
+    def clip(index: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = batches(index)
+        return {"texture": torch.cat([found["texture"], found["depth"]], dim=1)} if early else found
+
+    number = sum(len(rows) for _, rows in parts)
     encoders: dict[str, nn.Module] = {"texture": learner.network}
     decoders: dict[str, Any] = {}
     if isinstance(learner.network, MADVNet):
-        if config.model.depth_injection == "channel":
-            inputs = {"texture": torch.cat([inputs["texture"], inputs["depth"]], dim=1)}
-        encoders = {name: learner.network.streams[name] for name in inputs}
-        decoders = {name: _reconstruction(x, config) for name, x in inputs.items()}
+        encoders = {name: learner.network.streams[name] for name in visual if not early or name == "texture"}
+        decoders = _reconstructions(clip, number, config)
     else:
         decoders["texture"] = learner.network.reconstruction(config.pretrain.decoder_blocks)  # type: ignore[operator]
     both = nn.ModuleDict({"streams": nn.ModuleDict(encoders), "decoders": nn.ModuleDict(decoders)})
@@ -160,27 +160,35 @@ def _masked(
         mask = torch.from_numpy(
             draw_tubes(len(index), first.grid, config.pretrain.mask_ratio, masks, first.windows)
         ).to(device)
-        terms: dict[str, list[torch.Tensor]] = {}
+        batch, terms = clip(index), dict[str, list[torch.Tensor]]()
         for name, decoder in decoders.items():
             with autocast(train, device):
-                found = decoder.step(encoders[name], inputs[name][index], mask)
+                found = decoder.step(encoders[name], batch[name], mask)
             for term, value in found.items():
                 terms.setdefault(term, []).append(value)
         return {term: torch.stack(values).mean() for term, values in terms.items()}
 
-    return optimise(both, train, sum(len(rows) for _, rows in parts), losses, f"{key}/masked", device, progress)
+    return optimise(both, train, number, losses, f"{key}/masked", device, progress)
 
 
-def _reconstruction(x: torch.Tensor, config: Config) -> Reconstruction:
-    """For a stream of MADV-Net with these clips (n, C, T, H, W)."""
-    motion_unit = float(frame_differences(x).square().mean().sqrt().clamp(min=1e-6))
-    return Reconstruction(x.shape[1:], config.model, config.pretrain, motion_unit)
+def _reconstructions(
+    clip: Callable[[torch.Tensor], dict[str, torch.Tensor]], number: int, config: Config
+) -> dict[str, Reconstruction]:
+    """For each stream of MADV-Net, by name: clip gives some of that many clips, (n, C, T, H, W) of each."""
+    squares: dict[str, list[torch.Tensor]] = {}
+    shapes: dict[str, torch.Size] = {}
+    for index in torch.arange(number).split(config.pretrain.batch_size):
+        for name, x in clip(index).items():
+            shapes[name] = x.shape[1:]
+            squares.setdefault(name, []).append(frame_differences(x).square().mean() * (len(index) / number))
+    units = {name: float(torch.stack(parts).sum().sqrt().clamp(min=1e-6)) for name, parts in squares.items()}
+    return {name: Reconstruction(shapes[name], config.model, config.pretrain, units[name]) for name in units}
 
 
 def _supervised(
     learner: Learner,
     config: Config,
-    part: Part,
+    part: Seen,
     key: str,
     device: torch.device,
     progress: Callable[[int], None],

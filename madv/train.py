@@ -17,14 +17,12 @@ from madv.config import Config
 from madv.data.clips import Clips
 from madv.data.folds import Fold
 from madv.fold_result import FoldResult
-from madv.inputs import inputs, scales
+from madv.inputs import Batches, Part, inputs, scales
 from madv.learners import Learner, make_learner
 from madv.optimise import TrainingError, autocast, batches_per_epoch, optimise
 from madv.pretrained import load_pretrained
 from madv.seeds import seed_of
 
-WHOLE = 2**31
-"""Bytes up to which a fold's training clips are kept as float32 on the device; larger ones are read batch by batch."""
 LEAST_BATCH = 64
 """Clips of a batch that needs no gradient, where training's are smaller."""
 
@@ -136,19 +134,12 @@ def fit(
     target = torch.from_numpy(clips.labels[rows]).to(device)
     units = None if clips.au_targets is None else torch.from_numpy(np.array(clips.au_targets[rows])).to(device)
     weights = learner.balance(torch.bincount(target.cpu(), minlength=len(clips.class_names))).to(device)
-
-    def read(some: npt.NDArray[np.int64]) -> dict[str, torch.Tensor]:
-        # Channels last, the layout that the tokenizers work in, so that a batch of what is kept needs no copy.
-        return {name: x.movedim(1, -1).contiguous() for name, x in inputs(config, clips, some, scale, device).items()}
-
-    values = sum(clips.streams[name][0].size for name in scale)
-    whole = read(rows) if 4 * values * len(rows) <= WHOLE else None
+    batches = Batches(config, [Part(clips, rows, scale)], device)
     changes = np.random.default_rng(seed_of(key, "augmentation"))
     call = compiled(learner.network, _say) if train.compile else learner.network
 
     def losses(index: torch.Tensor) -> dict[str, torch.Tensor]:
-        batch = read(rows[index.cpu().numpy()]) if whole is None else {name: x[index] for name, x in whole.items()}
-        clip = {name: x.movedim(-1, 1) for name, x in batch.items()}
+        clip = batches(index)
         if copies is not None:
             clip = copied(clip, copies[index.cpu().numpy()], clips)
         clip = augment(clip, clips, train, changes)

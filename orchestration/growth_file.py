@@ -28,7 +28,8 @@ def growth_points(config: Config, facts: DatasetFacts, cache_root: Path) -> list
     def count(shapes: Shapes) -> Any:
         from madv.growth import growth
 
-        return [dataclasses.asdict(point) for point in growth(config, shapes, len(facts.class_names), runs=0)]
+        points = growth(config, shapes, len(facts.class_names), runs=0, targets=facts.has_au_targets)
+        return [dataclasses.asdict(point) for point in points]
 
     points: list[dict[str, Any]] = _kept("growth", config, facts, cache_root, count)
     return points
@@ -46,7 +47,8 @@ def network_cost(config: Config, cache_root: Path) -> dict[str, int]:
     def count(shapes: Shapes) -> Any:
         from madv.complexity import measure
 
-        found = measure(config, shapes, len(facts.class_names), runs=1, device="cpu")
+        classes = len(facts.class_names)
+        found = measure(config, shapes, classes, runs=1, device="cpu", targets=facts.has_au_targets)
         return {"macs": found.macs, "memory": found.peak_memory}
 
     cost: dict[str, int] = _kept("cost", config, facts, cache_root, count)
@@ -61,6 +63,7 @@ def _kept(kind: str, config: Config, facts: DatasetFacts, cache_root: Path, coun
         "config": config.meaning(),
         "shapes": shapes,
         "classes": len(facts.class_names),
+        "targets": facts.has_au_targets,
         "code": training_code(config),
     }
     folder, name = LocalFolder(str(cache_root / kind)), f"{digest(key)}.json"

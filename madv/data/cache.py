@@ -44,12 +44,14 @@ class DatasetFacts:
     """Sorted by subject."""
     clips: str
     """SHA-256 of which clips there are, whose, and of which class: variants over equal clips can be paired."""
-    recordings: str
-    """SHA-256 of which recordings these are: the same for two settings or protocols of one data set."""
+    recordings: tuple[str, ...]
+    """Sorted, of madv.data.identity: the same for two settings or protocols of one data set."""
     streams: dict[str, tuple[int, ...]]
     """Shape of one clip by stream."""
     has_au_targets: bool
     """Whether there are annotated action units."""
+    au_names: tuple[str, ...]
+    """Of the action-unit stream; empty without one."""
     facts: dict[str, Any]
     """What the reader has to say: ceilings of a synthetic set ("texture+depth": .77), sources of a real one."""
 
@@ -165,8 +167,8 @@ def _head(folder: Path) -> dict[str, Any]:
 
 def _facts(head: dict[str, Any]) -> DatasetFacts:
     described = dict(head["described"])
-    described["class_names"] = tuple(described["class_names"])
-    described["clips_per_class"] = tuple(described["clips_per_class"])
+    for name in ("class_names", "clips_per_class", "recordings", "au_names"):
+        described[name] = tuple(described[name])
     described["streams"] = {name: tuple(shape) for name, shape in described["streams"].items()}
     try:
         return DatasetFacts(**described)
@@ -195,7 +197,7 @@ def _open(folder: Path) -> Clips:
         class_names=facts.class_names,
         streams={name: mapped(name) for name in facts.streams},
         au_targets=mapped(AU_TARGETS) if facts.has_au_targets else None,
-        au_names=tuple(head["au_names"]),
+        au_names=facts.au_names,
         signed_channels=tuple(head["signed_channels"]),
         mirrored_aus=tuple(head["mirrored_aus"]),
         fingerprint=facts.fingerprint,
@@ -246,14 +248,14 @@ def write_head(kind: str, clips: Clips, folder: Path) -> None:
         clips_per_class=tuple(np.bincount(clips.labels, minlength=len(clips.class_names)).tolist()),
         clips_per_subject=dict(_counted(clips.subjects)),
         clips=_clips_digest(clips),
-        recordings=hashlib.sha256("\n".join(sorted(recording_identity(clips.manifest))).encode()).hexdigest(),
+        recordings=tuple(sorted(recording_identity(clips.manifest).tolist())),
         streams={name: array.shape[1:] for name, array in clips.streams.items()},
         has_au_targets=clips.au_targets is not None,
+        au_names=clips.au_names,
         facts=clips.facts,
     )
     head = {
         "described": asdict(facts),
-        "au_names": clips.au_names,
         "signed_channels": clips.signed_channels,
         "mirrored_aus": clips.mirrored_aus,
     }

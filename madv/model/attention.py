@@ -97,9 +97,11 @@ def along_time(heads: Heads, grid: Grid, mask: torch.Tensor | None = None) -> to
 
 def class_attention(attended: Attended, grid: Grid) -> torch.Tensor:
     """How much the class token looks at each patch: (B, L), the mean over heads of its attention to all tokens."""
-    # Scaled before the product, which could overflow in half precision.
-    query, keys = attended.queries[:, :, :1] * attended.queries.shape[-1] ** -0.5, attended.keys
-    weights = torch.softmax(query @ keys.transpose(-1, -2), dim=-1).mean(1).squeeze(1)
+    # The product can overflow in half precision, and a softmax of infinities is not a number.
+    wide = torch.promote_types(attended.keys.dtype, torch.float32)
+    query, keys = attended.queries[:, :, :1].to(wide), attended.keys.to(wide)
+    with torch.autocast(query.device.type, enabled=False):
+        weights = torch.softmax(query @ keys.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1).mean(1).squeeze(1)
     length = attended.change.shape[1]
     cells = _cells(grid, length, weights.shape[1], weights.device)
     return (weights if cells is None else weights[:, cells])[:, length - math.prod(grid) :]

@@ -136,6 +136,12 @@ def test_factorised_self_attention_is_two_masked_attentions(grid: Grid) -> None:
     assert torch.allclose(attention(x, grid).change, first + second)
 
 
+def test_what_the_class_token_looks_at_is_finite_in_half_precision() -> None:
+    large = torch.full((1, 1, 4, 32), 200.0).half()
+    attended = Attended(torch.zeros(1, 4, 32).half(), large, large)
+    assert class_attention(attended, (1, 1, 3)).tolist() == [[0.25] * 3]
+
+
 def test_the_factorised_encoder_is_masked_joint_attention_then_frames_among_themselves() -> None:
     grid = frames, height, width = 3, 2, 3
     encoder = Encoder("factorised_encoder", 0, grid, model(), spatial=True).double()

@@ -136,9 +136,10 @@ def test_a_stream_that_the_data_set_does_not_have(root):
         clips_per_class=(),
         clips_per_subject={},
         clips="",
-        recordings="",
+        recordings=(),
         streams={"texture": (3, 1, 28, 28)},
         has_au_targets=False,
+        au_names=(),
         facts={},
     )
     assert [str(problem) for problem in cache.check_streams(flow, StreamsConfig())] == [

@@ -40,6 +40,11 @@ UNREAD = [
     ([NO_TEXTURE, NO_DEPTH], "model.frequency=bands"),
     ([NO_TEXTURE, NO_DEPTH], "model.tokenizer.kernel=[3,7,7]"),
     ([NO_TEXTURE, NO_DEPTH], "model.readout=flatten"),
+    ([NO_TEXTURE, NO_DEPTH], "model.fusion=concatenated"),
+    ([NO_TEXTURE, NO_DEPTH, "model.au.time=kept"], "model.tokenizer.stride=[4,2,2]"),
+    (DROP, "model.dropping.how=mask"),
+    ([*DROP, "model.projection.kind=linear"], "model.dropping.how=remove"),
+    (["loss.alpha=0", "loss.beta=0", "loss.gamma=0"], "loss.w_freq=0"),
     (["model.attention.double=true"], "model.mlp_ratio=2"),
     (["model.blocks=[0,0,0]"], "model.mlp_ratio=2"),
     (["model.levels=1"], "model.widths=[16,64,64]"),
@@ -67,10 +72,13 @@ READ = [
 ]
 
 
-def run(overrides: list[str]) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+Run = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]
+
+
+def run(overrides: list[str], *, targets: bool = True) -> Run:
     """Weights, logits and loss of a training step's forward pass."""
     config = compose(["model=madv_tiny", *overrides])
-    model = MADVNet(config.model, config.loss, SHAPES, 3)
+    model = MADVNet(config.model, config.loss, SHAPES, 3, targets=targets)
     initialise(model, "0/s1")
     generator = torch.Generator().manual_seed(0)
     clips = {name: torch.randn(4, *SHAPES[name], generator=generator) for name in config.reads()}
@@ -78,21 +86,30 @@ def run(overrides: list[str]) -> tuple[dict[str, torch.Tensor], torch.Tensor, to
     torch.manual_seed(0)
     outputs: Outputs = model(clips)
     counts = class_weights(torch.tensor([50, 20, 10]), config.loss.focal_mu, config.loss.balance)
-    loss, _ = joint_loss(outputs, target, torch.ones(4, 5), counts, config.loss)
+    loss, _ = joint_loss(outputs, target, torch.ones(4, 5) if targets else None, counts, config.loss)
     return model.state_dict(), outputs.logits, loss
+
+
+def same(first: Run, second: Run) -> bool:
+    """Weights, logits and loss alike, bit for bit."""
+    (state, *found), (other, *after) = first, second
+    return (
+        state.keys() == other.keys()
+        and all(torch.equal(state[name], other[name]) for name in state)
+        and all(torch.equal(one, another) for one, another in zip(found, after, strict=True))
+    )
 
 
 @pytest.mark.parametrize(("others", "override"), UNREAD, ids=lambda value: value if isinstance(value, str) else None)
 def test_what_nothing_reads_has_no_meaning_and_no_effect(others: list[str], override: str) -> None:
     before, after = (compose(["model=madv_tiny", *overrides]) for overrides in (others, [*others, override]))
     assert before != after and before.meaning() == after.meaning()
-    state, *found = run(others)
-    state_after, *found_after = run([*others, override])
-    assert state.keys() == state_after.keys() and all(torch.equal(state[name], state_after[name]) for name in state)
-    assert all(torch.equal(first, second) for first, second in zip(found, found_after, strict=True))
+    for targets in (True, False):
+        assert same(run(others, targets=targets), run([*others, override], targets=targets))
 
 
 @pytest.mark.parametrize(("others", "override"), READ, ids=lambda value: value if isinstance(value, str) else None)
 def test_what_is_read_has_a_meaning(others: list[str], override: str) -> None:
     before, after = (compose(["model=madv_tiny", *overrides]) for overrides in (others, [*others, override]))
     assert before.meaning() != after.meaning()
+    assert not same(run(others), run([*others, override]))

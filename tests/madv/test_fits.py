@@ -13,16 +13,17 @@ ORACLE = "model.au.source=annotated"
 LABELLED = ("pretrain.dataset=smic_like", "pretrain.supervised_epochs=1")
 
 
-def facts(recordings: str, *, has_au_targets: bool = True, **changes: Any) -> DatasetFacts:
+def facts(*recordings: str, has_au_targets: bool = True, **changes: Any) -> DatasetFacts:
     values: dict[str, Any] = {
         "kind": "synthetic",
-        "fingerprint": recordings,
+        "fingerprint": "".join(recordings),
         "class_names": ("a", "b"),
         "clips_per_class": (4, 4),
         "clips_per_subject": {"s1": 4, "s2": 4},
-        "clips": recordings,
+        "clips": "".join(recordings),
         "streams": {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (5, 8)},
         "facts": {},
+        "au_names": ("AU1", "AU2"),
     }
     return DatasetFacts(recordings=recordings, has_au_targets=has_au_targets, **{**values, **changes})
 
@@ -52,11 +53,21 @@ def test_the_oracle_needs_annotated_units_wherever_it_looks(here: bool, there: b
     assert found((ORACLE, "model.streams.au=false", *LABELLED), ours, theirs) == []
 
 
-def test_a_source_of_the_data_sets_own_recordings_needs_a_masked_part() -> None:
-    ours, louder = facts("ours"), facts("ours", fingerprint="louder")
-    (problem,) = found(LABELLED, ours, louder)
-    assert problem.startswith("pretrain.dataset: its recordings are the data set's own")
-    assert found((*LABELLED, "pretrain.masked_epochs=1"), ours, louder) == []
+@pytest.mark.parametrize("masked", [0, 1])
+def test_a_source_of_the_data_sets_own_recordings_adds_nothing(masked: int) -> None:
+    ours, part, more = facts("a", "b", "c"), facts("b", "c"), facts("c", "d")
+    labelled = (*LABELLED, f"pretrain.masked_epochs={masked}")
+    for own in (facts("a", "b", "c", fingerprint="louder"), part):
+        (problem,) = found(labelled, ours, own)
+        assert problem.startswith("pretrain.dataset: all its recordings are the data set's own")
+    assert found(labelled, ours, more) == found(labelled, part, ours) == []
+
+
+def test_other_action_units_are_no_start() -> None:
+    ours, theirs = facts("ours"), facts("theirs", au_names=("AU1", "AU4"))
+    (problem,) = found(LABELLED, ours, theirs)
+    assert problem == "pretrain.dataset: its action units are AU1, AU4, those of dataset AU1, AU2"
+    assert found((*LABELLED, "model.streams.au=false"), ours, theirs) == []
 
 
 def test_units_alone_have_nothing_to_hide() -> None:

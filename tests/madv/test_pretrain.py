@@ -9,9 +9,10 @@ import torch
 from pretraining import SHAPES, SOURCE, config, method, network, same
 
 from madv.compose import compose
+from madv.config import TrainConfig
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
-from madv.encoder_key import check_pretraining
+from madv.encoder_key import check_pretraining, encoder_meaning
 from madv.errors import DataError
 from madv.learners import make_learner
 from madv.pretrain import pretrain_fold
@@ -155,12 +156,6 @@ def test_a_method_without_pre_training_says_so() -> None:
     assert problem.message.startswith("its texture clips are 3 x 8 x 64 x 64, those of dataset 3 x 8 x 32 x 32")
 
 
-def test_a_source_that_is_the_data_set_itself_gets_no_labels(clips: Clips, fold: Fold) -> None:
-    result = pretrain_fold(BOTH, fold, clips, 0, clips)
-    assert set(result.history) == {"masked"}
-    assert same(result.state, pretrain_fold(MASKED, fold, clips, 0, None).state)
-
-
 def test_recordings_that_the_data_set_has_too_get_no_labels(clips: Clips, source: Clips, fold: Fold) -> None:
     """The source's second subject is in the data set under another name, with two of its four clips."""
     names = [*(f"smic/{name}" for name in source.manifest["sample_id"][8:10]), *clips.manifest["sample_id"][2:]]
@@ -179,8 +174,55 @@ def test_a_pre_training_that_would_do_nothing_is_refused(clips: Clips, fold: Fol
     with pytest.raises(DataError, match="the action-unit stream alone has none"):
         pretrain_fold(units_alone, fold, clips, 0, None)
     louder = dataclasses.replace(clips, fingerprint="louder")  # the same recordings, read in another way
-    with pytest.raises(DataError, match="its recordings are the data set's own"):
-        pretrain_fold(config(SOURCE, "pretrain.supervised_epochs=2"), fold, clips, 0, louder)
+    for settings in (config(SOURCE, "pretrain.supervised_epochs=2"), BOTH):
+        with pytest.raises(DataError, match="all its recordings are the data set's own"):
+            pretrain_fold(settings, fold, clips, 0, louder)
+
+
+def test_clips_that_are_too_many_to_keep_are_read_batch_by_batch(
+    clips: Clips, source: Clips, fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = pretrain_fold(BOTH, fold, clips, 0, source)
+    monkeypatch.setattr("madv.inputs.WHOLE", 10**5)
+    read = pretrain_fold(BOTH, fold, clips, 0, source)
+    # Scales are means of means then: the same but for rounding.
+    assert all(torch.allclose(kept.state[name], read.state[name], atol=1e-3) for name in kept.state)
+    assert kept.history["masked"]["loss"] == pytest.approx(read.history["masked"]["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("base", "override"),
+    [
+        (["model.attention.double=true", "pretrain.masked_epochs=1"], "model.mlp_ratio=2"),
+        (["loss.w_au=0", SOURCE, "pretrain.supervised_epochs=1"], "model.au.decoder=full_rank"),
+        (["loss.w_au=0", SOURCE, "pretrain.supervised_epochs=1"], "model.au.without_units=none"),
+    ],
+    ids=["decoders have an MLP", "labels come with the default loss", "and with Eq. 11"],
+)
+def test_what_pre_training_reads_tells_runs_apart(
+    base: list[str], override: str, clips: Clips, source: Clips, fold: Fold
+) -> None:
+    first, second = config(*base), config(*base, override)
+    assert first.meaning() != second.meaning() and encoder_meaning(first) != encoder_meaning(second)
+    labelled = source if SOURCE in base else None
+    states = [pretrain_fold(one, fold, clips, 0, labelled).state for one in (first, second)]
+    assert not same(*states)
+
+
+def test_pre_training_has_the_precision_of_the_training(
+    monkeypatch: pytest.MonkeyPatch, clips: Clips, fold: Fold
+) -> None:
+    seen = []
+
+    def autocast(train: TrainConfig, device: torch.device) -> torch.autocast:
+        seen.append(train.precision)
+        return torch.autocast(device.type, enabled=False)
+
+    monkeypatch.setattr("madv.pretrain.autocast", autocast)
+    half = config("pretrain.masked_epochs=1", "train.precision=fp16")
+    pretrain_fold(half, fold, clips, 0, None)
+    assert set(seen) == {"fp16"}
+    assert encoder_meaning(half) != encoder_meaning(config("pretrain.masked_epochs=1"))
 
 
 def test_data_sets_that_do_not_fit_together(clips: Clips, source: Clips, fold: Fold) -> None:

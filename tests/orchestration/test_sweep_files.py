@@ -36,9 +36,10 @@ def described(config: DatasetConfig) -> DatasetFacts:
             class_names=("negative", "positive", "surprise"),
             clips_per_subject={f"s{number}": 6 for number in range(68)},
             clips="flow",
-            recordings="flow",
+            recordings=("flow",),
             streams={"texture": (3, 1, 28, 28)},
             has_au_targets=False,
+            au_names=(),
             **common,
         )
     design = make_design(config)
@@ -50,9 +51,10 @@ def described(config: DatasetConfig) -> DatasetFacts:
         class_names=config.classes,
         clips_per_subject=dict(zip(subjects.tolist(), counts.tolist(), strict=True)),
         clips=fingerprint(manifest, config.classes, {}, None),
-        recordings=str(sorted(recording_identity(manifest))),
+        recordings=tuple(sorted(recording_identity(manifest).tolist())),
         streams={"texture": (3, *size), "depth": (1, *size), "au": (len(unit_names(config)), config.frames)},
         has_au_targets=True,
+        au_names=unit_names(config),
         **common,
     )
 

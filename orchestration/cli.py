@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from madv.errors import MadvError
+from orchestration.cli_cluster import add_cluster
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -44,6 +45,12 @@ def _sweep(options: argparse.Namespace) -> int:
     from orchestration.cli_sweep import sweep
 
     return sweep(options.file, options.overrides, retry_failed=options.retry_failed)
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from orchestration.submit import submit
+
+    return submit(options.file, options.overrides)
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -136,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     of_files: list[tuple[str, Callable[[argparse.Namespace], int], str]] = [
         ("sweep", _sweep, "train what a sweep file lacks, then report"),
+        ("submit", _submit, "run a sweep on the cluster that its file describes: ray submit, checked first"),
         ("plan", _plan, "print variants, cells and a forecast of the time"),
         ("report", _report, "write the report from the cells that are there"),
         ("track", _track, "log all cells of a sweep in MLflow once more"),
@@ -165,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--format", choices=("table", "json"), default="table")
     sub.set_defaults(command=_methods)
     _add_data(commands.add_parser("data", help="data sets: what they hold, and preparing them"))
+    add_cluster(commands.add_parser("cluster", help="Kubernetes manifests of a sweep"))
     return parser
 
 

@@ -14,25 +14,25 @@ BOOTSTRAP = "~/ray_bootstrap_config.yaml"
 USER_ERROR = 2
 
 
-def main():
+def main() -> int:
     """Run the sweep; returns its exit code, which `ray submit` turns into 1, so that it is printed too."""
     path = os.path.expanduser(BOOTSTRAP)
     try:
         with open(path, encoding="utf-8") as file:
             metadata = json.load(file).get("metadata") or {}
     except (OSError, ValueError) as error:
-        return refuse("%s cannot be read (%s); `ray submit --start` puts it on the head" % (BOOTSTRAP, error))
+        return refuse(f"{BOOTSTRAP} cannot be read ({error}); `ray submit --start` puts it on the head")
     python = os.path.expanduser(str(metadata.get("python", sys.executable)))
     folder = os.path.expanduser(str(metadata.get("folder", "~")))
     if not os.access(python, os.X_OK):
-        return refuse("metadata.python names %s, which this head does not have; setup_commands should" % python)
+        return refuse(f"metadata.python names {python}, which is not on this head; setup_commands make it")
     if not os.path.isdir(folder):
-        return refuse("metadata.folder names %s, which this head does not have; file_mounts should" % folder)
+        return refuse(f"metadata.folder names {folder}, which is not on this head; file_mounts make it")
     environment = {name: str(value) for name, value in (metadata.get("env") or {}).items()}
     # Ctrl-C at the terminal reaches the sweep as well, which says where things stand.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     code = subprocess.call(
-        [python, "-m", "orchestration.cli", "sweep", path] + sys.argv[1:],
+        [python, "-m", "orchestration.cli", "sweep", path, *sys.argv[1:]],
         cwd=folder,
         env=dict(os.environ, **environment),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -40,16 +40,16 @@ def main():
     return report(code if code >= 0 else 128 - code)
 
 
-def refuse(problem):
+def refuse(problem: str) -> int:
     """Say what is wrong, in the words of the command line."""
-    print("madv: " + problem, file=sys.stderr)
+    print(f"madv: {problem}", file=sys.stderr)
     return report(USER_ERROR)
 
 
-def report(code):
+def report(code: int) -> int:
     """Leave the exit code where `madv submit` finds it."""
     if code:
-        print("madv: exit code %d" % code, flush=True)
+        print(f"madv: exit code {code}", flush=True)
     return code
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from madv.errors import ClusterError
 
 if TYPE_CHECKING:
+    from orchestration.cells import CellStore
     from orchestration.folders import Folder
+    from orchestration.plan import Plan
 
 CLAIM = "madv-sweep"
 """Name of the actor that says which sweep runs on a cluster; it ends with the driver."""
@@ -34,6 +36,11 @@ class Visit:
     """Where the workers leave the cells."""
     cache_root: Path
     """Folder of the clip caches."""
+
+    @classmethod
+    def of(cls, plan: Plan, store: CellStore, cache_root: Path) -> Visit:
+        """For the sweep of a plan."""
+        return cls(name=plan.spec.cluster_name, digest=plan.spec.digest, folder=store.folder, cache_root=cache_root)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

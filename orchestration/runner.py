@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError
+from orchestration.cluster_visit import Visit
 from orchestration.ray_session import ray_session
 from orchestration.tasks import CellEvent, make_tasks
 
@@ -76,7 +77,7 @@ def run(
     store.forget_attempts([cell.key for cell in pending])
     weights.forget_attempts([cell.key for cell in first])
     resources = plan.spec.resources
-    with ray_session(on_lost) as available:
+    with ray_session(on_lost, Visit.of(plan, store, cache_root)) as available:
         from ray import tune
 
         gpus, slots = shares(resources, available)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError, MadvError
+from orchestration.cluster_visit import Visit
 from orchestration.ray_session import ray_session
 from orchestration.runner import LOADER, PRETRAINER, TRAINER, Listener, fit, shares
 from orchestration.search_study import open_study, resume
@@ -54,7 +55,7 @@ def run_searches(
     if not any(budget for _, _, budget in left):
         return
     resources = searches[0].plan.spec.resources
-    with ray_session(on_lost) as available:
+    with ray_session(on_lost, Visit.of(searches[0].plan, store, cache_root)) as available:
         from orchestration.search_driver import Driver
         from orchestration.search_tune import RaceScheduler, StudySearcher
 

@@ -31,7 +31,8 @@ def print_plan(plan: Plan, states: Mapping[str, State], pretraining: int, consol
     spec, facts = plan.spec, plan.facts
     failed = list(states.values()).count("failed")
     pending = len(plan.cells) - len(states)
-    console.print(Text(f"{spec.cluster_name}: {spec.question}" if spec.question else spec.cluster_name, style="bold"))
+    name = f"{spec.cluster_name} ({spec.digest[:12]})"
+    console.print(Text(f"{name}: {spec.question}" if spec.question else name, style="bold"))
     variants = " + ".join([f"{len(plan.variants)} variants", *(variant.name for variant in plan.controls.values())])
     counts = f"{variants} x {len(spec.seeds)} seeds x {len(facts.subjects)} subjects"
     states_text = f"{len(states) - failed} done, {failed} failed, {pending} to train"

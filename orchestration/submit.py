@@ -34,6 +34,7 @@ SSH_OPTIONS = (
     f"UserKnownHostsFile={os.devnull}",
 )
 EXIT_CODE = re.compile(rb"^madv: exit code (\d+)\s*$", re.MULTILINE)
+PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
 TAIL = 4096
 """Bytes of output in which the script's exit code is looked for."""
 
@@ -85,6 +86,10 @@ def check(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     for key in ("python", "folder"):
         if not document.data["metadata"].get(key):
             problem("is missing; it says with which interpreter and where the head runs the sweep", "metadata", key)
+    for name, value in (document.data["metadata"].get("env") or {}).items():
+        if PASSWORD.search(str(value)):
+            hint = "leave it out, and set MLFLOW_TRACKING_PASSWORD or ~/.pgpass on the head"
+            problem(f"holds a password, and this file is copied and logged: {hint}", "metadata", "env", name)
     provider = document.data.get("provider") or {}
     starts = " ".join(document.data.get("head_start_ray_commands") or [])
     if provider.get("worker_ips") and "--autoscaling-config" not in starts:

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     from orchestration.cli_sweep import sweep
 
-    return sweep(options.file, options.overrides, retry_failed=options.retry_failed)
+    return sweep(options.file, options.overrides, retry_failed=options.retry_failed, hours=options.hours)
 
 
 def _submit(options: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def _plan(options: argparse.Namespace) -> int:
 
     if options.dry_run:
         return try_variants(options.file, options.overrides)
-    return show_plan(options.file, options.overrides, with_pilot=options.pilot)
+    return show_plan(options.file, options.overrides, with_pilot=options.pilot, hours=options.hours)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -156,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         if name == "sweep":
             sub.add_argument("--retry-failed", action="store_true", help="train cells that failed once more")
+        if name in ("sweep", "plan"):
+            sub.add_argument("--hours", type=_hours, metavar="H", help="of one core or GPU: the most decisive first")
         if name == "report":
             forms = ("table", "latex", "markdown", "csv")
             sub.add_argument("--format", choices=forms, default="table", help="of what is printed")
@@ -230,6 +232,16 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1
+    if not 0 <= hours < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours from 0")
+    return hours
 
 
 def _add_overrides(parser: argparse.ArgumentParser, text: str) -> None:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from madv.errors import MadvError
+from orchestration.budget import Budget, spend
 from orchestration.designs import aliases
 from orchestration.forecast import forecast, pilot
 from orchestration.keyed_store import State
@@ -19,6 +21,7 @@ from orchestration.prepared import Prepared, prepare
 from orchestration.progress import SweepProgress, duration
 
 FAILED = 1
+SEARCH_HOURS = "--hours chooses among the trials of an ablation; a search has search.trials"
 
 
 def new_console() -> Console:
@@ -45,19 +48,22 @@ def print_plan(plan: Plan, states: Mapping[str, State], pretraining: int, consol
         )
 
 
-def show_plan(file: Path, overrides: Sequence[str], *, with_pilot: bool = False) -> int:
+def show_plan(file: Path, overrides: Sequence[str], *, with_pilot: bool = False, hours: float | None = None) -> int:
     """Print what a sweep would do, and how long it would take.
 
     Args:
         file: the sweep file.
         overrides: appended to its base.
         with_pilot: train a few cells first, for the forecast; a sweep finds them again.
+        hours: of one core or GPU; what they would leave out is printed.
     """
     console = new_console()
     prepared = prepare(file, overrides)
     if prepared.searches:
         from orchestration import cli_search
 
+        if hours is not None:
+            raise MadvError(SEARCH_HOURS)
         return cli_search.show_plan(prepared)
     plan = prepared.plan
     if with_pilot:
@@ -75,7 +81,27 @@ def show_plan(file: Path, overrides: Sequence[str], *, with_pilot: bool = False)
     console.print(table)
     if len(states) < len(plan.cells):
         console.print(_forecast(prepared, states), highlight=False)
+    if hours is not None:
+        print_budget(spend(plan, states, prepared.store, hours), hours, console)
     return 0
+
+
+def print_budget(budget: Budget, hours: float, console: Console) -> None:
+    """What the hours buy and what they leave out, the least decisive last."""
+    total = sum(portion.seconds for portion in budget.bought)
+    trials = len(budget.bought) + len(budget.left_out)
+    buys = f"{len(budget.bought)} of {trials} trials with something to train, {duration(total)}"
+    console.print(f"{hours:g} hours of one core or GPU buy {buys}", highlight=False)
+    if not budget.left_out:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("left out, least decisive last", overflow="fold")
+    for name in ("seed", "cells", "expected"):
+        table.add_column(name, justify="right")
+    for portion in budget.left_out:
+        row = (str(portion.seed), str(len(portion.cells)), duration(portion.seconds))
+        table.add_row(Text(portion.variant), *row)
+    console.print(table)
 
 
 def _train_pilot(prepared: Prepared, console: Console) -> None:

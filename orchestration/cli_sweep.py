@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from madv.errors import MadvError
-from orchestration.cli_plan import FAILED, new_console, print_plan
+from orchestration.budget import spend
+from orchestration.cli_plan import FAILED, SEARCH_HOURS, new_console, print_budget, print_plan
 from orchestration.prepared import prepare
 from orchestration.progress import SweepProgress
 from orchestration.tasks import CellEvent
@@ -21,8 +23,14 @@ PATIENCE = 30.0
 """Seconds that tracking may take after the report."""
 
 
-def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
-    """Train what is missing, report, and track all of it; the exit code is 1 if cells failed."""
+def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool, hours: float | None = None) -> int:
+    """Train what is missing, report, and track all of it; the exit code is 1 if cells failed.
+
+    Args:
+        file, overrides: of the sweep.
+        retry_failed: whether cells that failed are trained once more.
+        hours: of one core or GPU; the trials that they leave out are not trained now.
+    """
     from orchestration.cli_report import failure_lines, mlflow_command, print_report, report_sweep
     from orchestration.runner import run
 
@@ -31,6 +39,8 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
     if prepared.searches:
         from orchestration import cli_search
 
+        if hours is not None:
+            raise MadvError(SEARCH_HOURS)
         return cli_search.sweep(prepared, file, overrides, retry=retry_failed)
     plan, store = prepared.plan, prepared.store
     states = store.states([cell.key for cell in plan.cells])
@@ -41,10 +51,17 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
         started = prepared.weights.states([cell.key for cell in plan.pretraining]) if plan.pretraining else {}
         for key in [key for key, state in started.items() if state == "failed"]:
             prepared.weights.clear_failed(key)
-    first = prepared.pretraining(states)
+    now = plan
+    if hours is not None:
+        budget = spend(plan, states, store, hours)
+        wanted = budget.keys | states.keys()
+        now = replace(plan, cells=tuple(cell for cell in plan.cells if cell.key in wanted))
+    first = replace(prepared, plan=now).pretraining(states)
     print_plan(plan, states, len(first), console)
+    if hours is not None:
+        print_budget(budget, hours, console)
     tracker = Tracker(plan, store)
-    progress = SweepProgress(len(plan.cells) + len(first), len(states), console)
+    progress = SweepProgress(len(now.cells) + len(first), len(states), console)
     trained = {cell.key for cell in plan.cells}
 
     def on_event(event: CellEvent) -> None:
@@ -57,11 +74,12 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool) -> int:
         print(f"madv: Ray is lost: {reason}; {_so_far(progress, file, overrides)}", file=sys.stderr, flush=True)
 
     try:
-        if len(states) < len(plan.cells):
+        if len(states) < len(now.cells):
             with progress:
-                run(plan, store, prepared.weights, prepared.cache_root, on_event, on_lost=on_lost)
+                run(now, store, prepared.weights, prepared.cache_root, on_event, on_lost=on_lost)
         else:
-            console.print("nothing to train: every cell is there")
+            whole = len(states) == len(plan.cells)
+            console.print("nothing to train: every cell is there" if whole else "nothing to train in these hours")
             tracker.start()
         report = report_sweep(plan, store, prepared.cache_root, overrides)
         print_report(report, console, plan.spec.report.metric)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestration.cells import CellStore
+from orchestration.cells import Cell, CellStore
 from orchestration.keyed_store import State
 from orchestration.plan import Plan, PlannedCell
 from orchestration.tasks import expected_cost
@@ -47,17 +47,11 @@ def forecast(plan: Plan, states: Mapping[str, State], store: CellStore) -> Forec
         states: of the plan's cells.
         store: where the done ones are.
     """
-    by_variant: dict[str, list[PlannedCell]] = {}
-    for cell in plan.cells:
-        by_variant.setdefault(cell.variant, []).append(cell)
-    sampled = {
-        name: _spread([cell.key for cell in cells if states.get(cell.key) == "done"])
-        for name, cells in by_variant.items()
-    }
-    read = {cell.key: cell for cell in store.read_many([key for keys in sampled.values() for key in keys])}
-    if not read:
+    by_variant = _by_variant(plan)
+    sampled = _sample(by_variant, states, store)
+    if not sampled:
         return None
-    seconds = {name: [read[key].seconds for key in keys] for name, keys in sampled.items() if keys}
+    seconds = {name: [cell.seconds for cell in cells] for name, cells in sampled.items()}
     missing = {name: sum(cell.key not in states for cell in cells) for name, cells in by_variant.items()}
     costs = {variant.name: expected_cost(variant.config) for variant in plan.trained}
     total, variance = 0.0, 0.0
@@ -76,10 +70,21 @@ def forecast(plan: Plan, states: Mapping[str, State], store: CellStore) -> Forec
         seconds=total,
         low=max(0.0, total - half),
         high=total + half,
-        cells=len(read),
-        variants=len(seconds),
-        device=next(iter(read.values())).device,
+        cells=sum(map(len, sampled.values())),
+        variants=len(sampled),
+        device=next(iter(sampled.values()))[0].device,
     )
+
+
+def seconds_per_cell(plan: Plan, states: Mapping[str, State], store: CellStore) -> dict[str, float] | None:
+    """Expected seconds of one cell of each variant and control, as the forecast has them; None if no cell is done."""
+    sampled = _sample(_by_variant(plan), states, store)
+    if not sampled:
+        return None
+    seconds = {name: [cell.seconds for cell in cells] for name, cells in sampled.items()}
+    costs = {variant.name: expected_cost(variant.config) for variant in plan.trained}
+    scale, _ = _scale(seconds, costs)
+    return {name: float(np.mean(seconds[name])) if name in seconds else cost * scale for name, cost in costs.items()}
 
 
 def pilot(plan: Plan) -> list[PlannedCell]:
@@ -87,6 +92,25 @@ def pilot(plan: Plan) -> list[PlannedCell]:
     variants = sorted(plan.trained, key=lambda variant: expected_cost(variant.config))
     ends = dict.fromkeys((variants[0].name, variants[-1].name))
     return [cell for name in ends for cell in [cell for cell in plan.cells if cell.variant == name][:PILOT]]
+
+
+def _by_variant(plan: Plan) -> dict[str, list[PlannedCell]]:
+    cells: dict[str, list[PlannedCell]] = {}
+    for cell in plan.cells:
+        cells.setdefault(cell.variant, []).append(cell)
+    return cells
+
+
+def _sample(
+    by_variant: Mapping[str, Sequence[PlannedCell]], states: Mapping[str, State], store: CellStore
+) -> dict[str, list[Cell]]:
+    """A few done cells of each variant that has any."""
+    keys = {
+        name: _spread([cell.key for cell in cells if states.get(cell.key) == "done"])
+        for name, cells in by_variant.items()
+    }
+    read = {cell.key: cell for cell in store.read_many([key for chosen in keys.values() for key in chosen])}
+    return {name: [read[key] for key in chosen] for name, chosen in keys.items() if chosen}
 
 
 def _scale(seconds: Mapping[str, Sequence[float]], costs: Mapping[str, float]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +65,9 @@ class Cell:
     """The traceback of a failed fold."""
 
 
-def cell_key(meaning: dict[str, Any], data_fingerprint: str, seed: int, subject: str, code: str) -> str:
+def cell_key(
+    meaning: dict[str, Any], data_fingerprint: str, seed: int, subject: str, code: str, without: Sequence[str] = ()
+) -> str:
     """SHA-256 of everything that a fold's result depends on; names, paths and the order of settings do not enter.
 
     Args:
@@ -74,8 +76,10 @@ def cell_key(meaning: dict[str, Any], data_fingerprint: str, seed: int, subject:
         seed: the seed of the repetition.
         subject: the held-out subject.
         code: orchestration.code.code_fingerprint().
+        without: further subjects that are not trained on.
     """
-    return digest({"meaning": meaning, "data": data_fingerprint, "seed": seed, "subject": subject, "code": code})
+    content = {"meaning": meaning, "data": data_fingerprint, "seed": seed, "subject": subject, "code": code}
+    return digest({**content, "without": sorted(without)} if without else content)
 
 
 class CellStore(KeyedStore):

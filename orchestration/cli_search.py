@@ -18,6 +18,7 @@ from orchestration.cli_search_report import report_searches, tracked
 from orchestration.keyed_store import State
 from orchestration.prepared import Prepared
 from orchestration.progress import SweepProgress, duration
+from orchestration.search_nested import outer_plan
 from orchestration.search_plan import LEAST_TO_RACE, Search
 from orchestration.search_space import describe
 from orchestration.search_study import counted, open_study, retry_failed, storage_url
@@ -61,6 +62,7 @@ def show_plan(prepared: Prepared) -> int:
 
 def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], *, retry: bool) -> int:
     """Search, then report and track; the exit code is 1 if cells failed."""
+    from orchestration.runner import pending_cells, run
     from orchestration.search_run import run_searches
 
     console = new_console()
@@ -71,7 +73,8 @@ def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], *, retry: bo
             assert study is not None
             retry_failed(search, study, store)
     _print_head(prepared, studies, console)
-    most = _most(prepared.searches, studies)
+    nested = len(prepared.plan.cells) if prepared.searches[0].held_out else 0
+    most = _most(prepared.searches, studies) + nested
     progress = SweepProgress(most, 0, console)
     again = f"`madv sweep {_arguments(file, overrides)}` goes on from there"
 
@@ -80,7 +83,8 @@ def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], *, retry: bo
         print(f"madv: Ray is lost: {reason}; {progress.done} cells are done; {again}", file=sys.stderr, flush=True)
 
     try:
-        if most:
+        outer = outer_plan(prepared.searches)
+        if most > nested or (outer is not None and pending_cells(outer, store)):
             with progress:
                 run_searches(
                     prepared.searches,
@@ -91,6 +95,8 @@ def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], *, retry: bo
                     progress.skip,
                     on_lost=on_lost,
                 )
+                if (outer := outer_plan(prepared.searches)) is not None:
+                    run(outer, store, prepared.weights, prepared.cache_root, progress.update, on_lost=on_lost)
         else:
             console.print("nothing to try: the study is complete")
         report = report_searches(prepared, overrides)
@@ -152,6 +158,8 @@ def _print_head(prepared: Prepared, studies: Sequence[Study | None], console: Co
         f"{' and '.join(first.spec.objectives)}",
         highlight=False,
     )
+    if first.held_out:
+        console.print("nested: each group of subjects is scored by what the others chose, then trained as ever")
     if first.races:
         console.print("raced: a configuration that the folds say is worse than the best is stopped early")
     elif first.spec.pruner != "none":

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madv.errors import ConfigError
+from orchestration.ids import digest
 from orchestration.keyed_store import State
 from orchestration.plan import Plan, PlannedCell, Variant
 from orchestration.prepared import Prepared
+from orchestration.references import references, write_references
+from orchestration.search_nested import chosen, group_name
 from orchestration.search_plan import LEAST_TO_RACE, Candidate, Search
+from orchestration.search_scores import values_of
 from orchestration.search_space import decode, plain
 from orchestration.search_spec import OBJECTIVES
 from orchestration.search_study import REASON, open_study
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study as OptunaStudy
     from optuna.trial import FrozenTrial
 
     from dashboards.search_report import SearchReport
     from dashboards.search_study import SearchTrial, StudyOfTrials
+    from dashboards.study import Study
     from orchestration.cells import Cell
 
 REPORTS = Path("reports")
+CHOSEN = "chosen by the other subjects"
 STATES = {"COMPLETE": "finished", "PRUNED": "stopped", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 LEAST_FOR_IMPORTANCE = 10
 """Finished trials below which the spread of the best tenth says nothing."""
@@ -46,19 +52,32 @@ def report_searches(prepared: Prepared, overrides: Sequence[str]) -> SearchRepor
     arguments = shlex.join([str(spec.path), *overrides])
     known = prepared.store.states()
     first = prepared.searches[0]
+    outer = _outer(prepared, known)
+    labels = zip(manifest["sample_id"], manifest["label"], manifest["subject"], strict=True)
     study = SearchStudy(
         cluster_name=spec.cluster_name,
         question=spec.question,
         objectives=first.spec.objectives,
         optimistic=spec.protocol.optimistic,
-        studies=[_study(search, open_study(search, create=False), prepared, known) for search in prepared.searches],
+        studies=[
+            replace(
+                _study(search, open_study(search, create=False), prepared, known),
+                name=group_name(number) if search.held_out else search.study,
+                held_out=search.held_out,
+                held_out_score=_held_out_score(search, outer.get(group_name(number), [])),
+            )
+            for number, search in enumerate(prepared.searches)
+        ],
+        nested=_nested(prepared, outer, labels) if first.held_out else None,
         clips_per_subject=sizes,
         race=_race(first),
         race_rule=(P_THRESHOLD, LEAST_FOLDS),
         provenance=_provenance(prepared),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
     )
-    return write_search_report(study, REPORTS / spec.cluster_name)
+    written = write_search_report(study, REPORTS / spec.cluster_name)
+    write_references(REPORTS / spec.cluster_name, references(tracked(prepared), prepared.cache_root))
+    return written
 
 
 def tracked(prepared: Prepared) -> Plan:
@@ -71,15 +90,54 @@ def tracked(prepared: Prepared) -> Plan:
         for trial in study.get_trials(deepcopy=False) if study else ():
             candidate = _candidate(search, trial)
             there = [cell for cell in candidate.cells if cell.key in known] if candidate else []
-            if candidate and there and candidate.variant.digest not in variants:
-                variants[candidate.variant.digest] = candidate.variant
-                cells |= {cell.key: cell for cell in there}
+            identity = f"{candidate.variant.digest}{search.held_out}" if candidate else ""
+            if candidate and there and identity not in variants:
+                name = f"{search.study} {candidate.variant.name}"
+                variants[identity] = replace(candidate.variant, name=name, digest=digest(identity))
+                cells |= {cell.key: replace(cell, variant=name) for cell in there}
+    for group, candidate in chosen(prepared.searches).items():
+        variants[group] = replace(candidate.variant, digest=digest([group, candidate.variant.digest]))
+        cells |= {cell.key: cell for cell in candidate.cells if cell.key in known}
     return replace(
         prepared.plan, variants=tuple(variants.values()) or prepared.plan.variants, cells=tuple(cells.values())
     )
 
 
-def _study(search: Search, study: Study | None, prepared: Prepared, known: Mapping[str, State]) -> StudyOfTrials:
+def _outer(prepared: Prepared, known: Mapping[str, State]) -> dict[str, list[Cell]]:
+    """Group -> the cells of its held-out subjects that are there."""
+    return {
+        group: prepared.store.read_many([cell.key for cell in candidate.cells if cell.key in known])
+        for group, candidate in chosen(prepared.searches).items()
+    }
+
+
+def _held_out_score(search: Search, cells: Sequence[Cell]) -> float | None:
+    done = [cell for cell in cells if cell.state == "done"]
+    complete = len(done) == len(search.held_out) * len(search.plan.spec.seeds)
+    return values_of(done)[search.spec.objectives[0]] if done and complete else None
+
+
+def _nested(prepared: Prepared, outer: Mapping[str, Sequence[Cell]], labels: Iterable[tuple[Any, Any, Any]]) -> Study:
+    """What the others chose, on all subjects: a study of one variant, so that its score has an interval."""
+    from dashboards.study import Study, StudyVariant
+
+    plan, spec = prepared.plan, prepared.plan.spec
+    return Study(
+        cluster_name=spec.cluster_name,
+        question=spec.question,
+        design=spec.design.kind,
+        metric=prepared.searches[0].spec.objectives[0],
+        alpha=spec.report.alpha,
+        class_names=plan.facts.class_names,
+        variants=(StudyVariant(name=CHOSEN, levels={}),),
+        seeds=spec.seeds,
+        subjects=plan.facts.subjects,
+        sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in labels},
+        cells={(CHOSEN, cell.seed, cell.subject): cell for cells in outer.values() for cell in cells},
+    )
+
+
+def _study(search: Search, study: OptunaStudy | None, prepared: Prepared, known: Mapping[str, State]) -> StudyOfTrials:
     from dashboards.search_study import StudyOfTrials
 
     trials = study.get_trials(deepcopy=False) if study else []
@@ -139,7 +197,7 @@ def _candidate(search: Search, trial: FrozenTrial) -> Candidate | None:
         return None
 
 
-def _importance(study: Study, search: Search) -> dict[str, float]:
+def _importance(study: OptunaStudy, search: Search) -> dict[str, float]:
     """Shares by PED-ANOVA over finished trials, of one objective; a simplex's parameters are added up."""
     import optuna
 

@@ -54,6 +54,8 @@ class PlannedCell:
     """Held out; see madv.data.folds.Fold."""
     start: str | None = None
     """Key of the pre-training that it starts from."""
+    without: tuple[str, ...] = ()
+    """Further subjects that it does not train on: those of an outer group, whose scores it must not touch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,13 +128,18 @@ def expand(spec: SweepSpec, describe: Describe, code: Code) -> Plan:
 
 
 def lay_out(
-    variant: Variant, seeds: Sequence[int], subjects: Sequence[str], facts_of: Facts, code: Code
+    variant: Variant,
+    seeds: Sequence[int],
+    subjects: Sequence[str],
+    facts_of: Facts,
+    code: Code,
+    without: tuple[str, ...] = (),
 ) -> Iterator[PlannedCell]:
-    """The folds of a variant, by seed, then subject."""
+    """The folds of a variant, by seed, then subject; without says whom none of them trains on."""
     keys = _Keys(variant.config, facts_of, code(variant.config))
     for seed, subject in itertools.product([variant.first_seed + seed for seed in seeds], subjects):
-        start, key = keys.pretraining(seed, subject), keys.cell(seed, subject)
-        yield PlannedCell(key=key, variant=variant.name, seed=seed, subject=subject, start=start)
+        start, key = keys.pretraining(seed, subject), keys.cell(seed, subject, without)
+        yield PlannedCell(key=key, variant=variant.name, seed=seed, subject=subject, start=start, without=without)
 
 
 class _Keys:
@@ -150,8 +157,8 @@ class _Keys:
                 self._source = facts_of(config.pretrain.dataset).fingerprint
             self._meaning["source"] = self._source
 
-    def cell(self, seed: int, subject: str) -> str:
-        return cell_key(self._meaning, self._data, seed, subject, self._code)
+    def cell(self, seed: int, subject: str, without: tuple[str, ...]) -> str:
+        return cell_key(self._meaning, self._data, seed, subject, self._code, without)
 
     def pretraining(self, seed: int, subject: str) -> str | None:
         if self._encoder is None:

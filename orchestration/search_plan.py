@@ -45,6 +45,8 @@ class Search:
     """Of the space and of all that cells depend on, trials and samplers left out: a study may be taken further."""
     order: tuple[str, ...]
     """Subjects, as every configuration of the study meets them."""
+    held_out: tuple[str, ...] = ()
+    """Subjects that the study neither trains on nor scores: what it chooses is scored on them afterwards."""
     facts_of: Facts = field(repr=False)
     code: Code = field(repr=False)
 
@@ -73,8 +75,14 @@ class Search:
             digest=variant_digest(config, self.facts_of),
         )
         place = {subject: number for number, subject in enumerate(self.order)}
-        cells = lay_out(variant, self.plan.spec.seeds, self.order, self.facts_of, self.code)
+        cells = lay_out(variant, self.plan.spec.seeds, self.order, self.facts_of, self.code, self.held_out)
         return Candidate(variant=variant, cells=tuple(sorted(cells, key=lambda cell: (place[cell.subject], cell.seed))))
+
+    def outer(self, params: Params, name: str) -> Candidate:
+        """A configuration's ordinary folds of the held-out subjects, which train on all others."""
+        variant = self.candidate(params, name).variant
+        cells = lay_out(variant, self.plan.spec.seeds, self.held_out, self.facts_of, self.code)
+        return Candidate(variant=variant, cells=tuple(cells))
 
 
 def lay_out_searches(plan: Plan, facts_of: Facts, code: Code) -> tuple[Search, ...]:
@@ -93,12 +101,23 @@ def lay_out_searches(plan: Plan, facts_of: Facts, code: Code) -> tuple[Search, .
     if plan.pretraining:
         message = "a search does not pre-train; leave pretrain out of the base"
         raise SpecError([Problem(place=plan.spec.places.get("base", "base"), message=message)])
-    if spec.nested is not None:
-        raise SpecError([Problem(place=spec.places["nested"], message="is not built yet")])
-    return (_study(plan, spec, plan.facts.subjects, facts_of, code),)
+    subjects = plan.facts.subjects
+    if spec.nested is None:
+        return (_study(plan, spec, subjects, (), facts_of, code),)
+    if spec.nested > len(subjects):
+        message = f"{spec.nested} groups need as many subjects; there are {len(subjects)}"
+        raise SpecError([Problem(place=spec.places.get("nested", "search.nested"), message=message)])
+    # The groups hang on the subjects alone: whatever else changes, a subject keeps its own.
+    mixed = shuffled(subjects, digest({"subjects": subjects, "groups": spec.nested}))
+    groups = [tuple(sorted(mixed[first :: spec.nested])) for first in range(spec.nested)]
+    return tuple(
+        _study(plan, spec, [one for one in subjects if one not in group], group, facts_of, code) for group in groups
+    )
 
 
-def _study(plan: Plan, spec: SearchSpec, subjects: Sequence[str], facts_of: Facts, code: Code) -> Search:
+def _study(
+    plan: Plan, spec: SearchSpec, subjects: Sequence[str], held_out: tuple[str, ...], facts_of: Facts, code: Code
+) -> Search:
     content = {
         "space": [asdict(dimension) for dimension in spec.space],
         "objectives": spec.objectives,
@@ -106,17 +125,24 @@ def _study(plan: Plan, spec: SearchSpec, subjects: Sequence[str], facts_of: Fact
         "code": plan.code,
         "seeds": plan.spec.seeds,
         "subjects": sorted(subjects),
+        "held_out": held_out,
     }
     identity = digest(content)
     return Search(
         plan=plan,
         spec=spec,
-        study=spec.study or f"{plan.spec.cluster_name}-{identity[:12]}",
+        study=_name(spec.study or f"{plan.spec.cluster_name}-{identity[:12]}", held_out if spec.study else ()),
         digest=identity,
         order=shuffled(sorted(subjects), identity),
+        held_out=held_out,
         facts_of=facts_of,
         code=code,
     )
+
+
+def _name(name: str, held_out: tuple[str, ...]) -> str:
+    """Studies of one sweep under one given name still differ."""
+    return f"{name}-{digest(held_out)[:6]}" if held_out else name
 
 
 def shuffled(names: Sequence[str], key: str) -> tuple[str, ...]:

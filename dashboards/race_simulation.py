@@ -57,8 +57,8 @@ def stop_rates(
     found = []
     for gain in gains:
         ease = rng.normal(0, SUBJECT_SPREAD, (runs, len(sizes)))
-        best = fold_scores(np.full(runs, level), sizes, ease, rng)
-        candidate = fold_scores(np.full(runs, min(0.99, level + gain)), sizes, ease, rng)
+        best, _ = folds(np.full(runs, level), sizes, ease, rng)
+        candidate, _ = folds(np.full(runs, min(0.99, level + gain)), sizes, ease, rng)
         order = rng.permuted(np.tile(np.arange(len(sizes)), (runs, 1)), axis=1)
         difference = np.take_along_axis(candidate - best, order, axis=1)
         last = stopped_after(difference, p_threshold, least_folds)
@@ -67,29 +67,39 @@ def stop_rates(
     return found
 
 
-def fold_scores(level: Floats, sizes: npt.NDArray[np.int64], ease: Floats, rng: np.random.Generator) -> Floats:
-    """(R, N) scores of folds, as orchestration.racing.fold_score has them, of networks of given UF1.
+def folds(
+    level: Floats, sizes: npt.NDArray[np.int64], ease: Floats, rng: np.random.Generator
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Leave-one-subject-out evaluations of networks of given UF1, with their noise.
 
     Args:
-        level: (R,) UF1 of each.
+        level: (R,) expected UF1 of each.
         sizes: (N, C) clips of each subject and class.
         ease: (R, N) log odds that a subject adds to a right answer.
         rng: of what the networks get right.
+
+    Returns:
+        (R, N) scores of the folds, as orchestration.racing.fold_score has them, and (R, C, C) pooled confusion counts.
     """
     subjects, classes = sizes.shape
+    totals = np.maximum(sizes.sum(axis=0), 1)
     recall = recall_of(level, sizes.sum(axis=0))
     own = rng.normal(0, OWN_SPREAD, (len(level), subjects))
-    odds = np.log(recall / (1 - recall))[:, None] * np.sqrt(1 + (SUBJECT_SPREAD**2 + OWN_SPREAD**2) / 2.9)
-    right = 1 / (1 + np.exp(-(odds + ease + own)))  # (R, N); the root undoes what averaging over subjects flattens
+    # The root undoes how averaging over subjects pulls shares towards one half (logistic and normal: 1 / 1.7 ** 2).
+    odds = np.log(recall / (1 - recall)) * np.sqrt(1 + (SUBJECT_SPREAD**2 + OWN_SPREAD**2) / 2.9)
+    right = 1 / (1 + np.exp(-(odds[:, None] + ease + own)))  # (R, N)
     scores = np.zeros((len(level), subjects))
-    totals = np.maximum(sizes.sum(axis=0), 1)
+    counts = np.zeros((len(level), classes, classes), np.int64)
+    runs = np.arange(len(level))[:, None]
     for subject, label in zip(*np.nonzero(sizes), strict=True):
         shape = (len(level), sizes[subject, label])
         sure = rng.uniform(*CONFIDENCE, shape)
         hits = rng.random(shape) < right[:, subject, None]
         probability = np.where(hits, sure, (1 - sure) / (classes - 1))
         scores[:, subject] += np.log(probability).sum(axis=1) / totals[label]
-    return scores
+        other = (label + rng.integers(1, classes, shape)) % classes
+        np.add.at(counts, (runs, label, np.where(hits, label, other)), 1)
+    return scores, counts
 
 
 def recall_of(level: Floats, totals: npt.NDArray[np.int64]) -> Floats:
@@ -111,14 +121,14 @@ def stopped_after(difference: Floats, p_threshold: float, least_folds: int) -> n
     """
     last = np.zeros(len(difference), np.int64)
     total = difference.shape[1]
-    for folds, cumulative in _signed_rank_tails(total).items():
-        if folds < least_folds or folds == total:  # stopping after the last fold saves nothing
+    for number, cumulative in _signed_rank_tails(total).items():
+        if number < least_folds or number == total:  # stopping after the last fold saves nothing
             continue
-        part = difference[:, :folds]
+        part = difference[:, :number]
         ranks = np.abs(part).argsort(axis=1).argsort(axis=1) + 1
         positive = (ranks * (part > 0)).sum(axis=1)
         worse = (cumulative[positive] < p_threshold) & (part.mean(axis=1) < 0)
-        last[worse & (last == 0)] = folds
+        last[worse & (last == 0)] = number
     return last
 
 
@@ -126,10 +136,10 @@ def _signed_rank_tails(most: int) -> Mapping[int, Floats]:
     """By number of folds: (n (n + 1) / 2 + 1,) the chance that the positive ranks add up to no more than the index."""
     chances = np.ones(1)
     tails = {}
-    for folds in range(1, most + 1):
-        wider = np.zeros(len(chances) + folds)
+    for number in range(1, most + 1):
+        wider = np.zeros(len(chances) + number)
         wider[: len(chances)] += chances / 2
-        wider[folds:] += chances / 2
+        wider[number:] += chances / 2
         chances = wider
-        tails[folds] = np.cumsum(chances)
+        tails[number] = np.cumsum(chances)
     return tails

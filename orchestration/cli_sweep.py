@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from madv.errors import MadvError
 from orchestration.budget import spend
 from orchestration.cli_plan import FAILED, SEARCH_HOURS, new_console, print_budget, print_plan
-from orchestration.prepared import prepare
+from orchestration.ending import told
+from orchestration.prepared import Prepared, prepare
 from orchestration.progress import SweepProgress
 from orchestration.tasks import CellEvent
 from orchestration.tracking import Tracker, track, tracking_uri
@@ -31,11 +33,28 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool, hours: fl
         retry_failed: whether cells that failed are trained once more.
         hours: of one core or GPU; the trials that they leave out are not trained now.
     """
+    prepared = prepare(file, overrides)
+
+    def run(summary: dict[str, Any]) -> int:
+        return _sweep(prepared, file, overrides, summary, retry_failed=retry_failed, hours=hours)
+
+    return told(prepared, run)
+
+
+def _sweep(
+    prepared: Prepared,
+    file: Path,
+    overrides: Sequence[str],
+    summary: dict[str, Any],
+    *,
+    retry_failed: bool,
+    hours: float | None,
+) -> int:
+    """The same; verdict, warnings and where the report is go into the summary."""
     from orchestration.cli_report import failure_lines, mlflow_command, print_report, report_sweep
     from orchestration.runner import run
 
     console = new_console()
-    prepared = prepare(file, overrides)
     if prepared.searches:
         from orchestration import cli_search
 
@@ -83,6 +102,7 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool, hours: fl
             tracker.start()
         report = report_sweep(plan, store, prepared.cache_root, overrides)
         print_report(report, console, plan.spec.report.metric)
+        summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
         trouble = tracker.finish(report.path_html.parent, PATIENCE)
     except MadvError:
         tracker.finish(None, FAREWELL)

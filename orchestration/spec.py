@@ -14,6 +14,7 @@ from orchestration.cluster_keys import CLUSTER_KEYS
 from orchestration.designs import Design
 from orchestration.factors import read_exclude, read_factors, read_kind, read_resolution, read_when
 from orchestration.ids import digest
+from orchestration.notify import read_notify
 from orchestration.overrides import Override, find_contradictions, find_problems
 from orchestration.search_spec import SearchSpec, read_search
 from orchestration.sections import Section, show
@@ -29,6 +30,7 @@ SWEEP_KEYS = (
     "resolution",
     "seeds",
     "controls",
+    "notify",
     "protocol",
     "resources",
     "report",
@@ -96,6 +98,8 @@ class SweepSpec:
     report: ReportOptions = ReportOptions()
     search: SearchSpec | None = None
     """Of design search: configurations are chosen one after the other."""
+    notify: str | None = field(default=None, repr=False)
+    """A webhook that hears how the sweep ended; its address may hold a secret."""
     storage_path: str = "store"
     """A folder, relative to the current one, or a URI for pyarrow.fs."""
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -139,13 +143,16 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         "report": _report(sweep.section("report")),
         "storage_path": sweep.text("storage_path", "store"),
     }
+    notify = read_notify(sweep)
     content["search"] = read_search(sweep, kind, base, optimistic=content["protocol"].optimistic)
     if not top.problems:
         top.problems += find_contradictions(content["base"], design, sweep.place("factors"))
     if top.problems:
         raise SpecError(_in_order(top))
     places = {"base": sweep.place("base"), **{factor: sweep.place("factors", factor) for factor in factors}}
-    return SweepSpec(path=Path(path), cluster_name=cluster_name, digest=_digest(content), places=places, **content)
+    return SweepSpec(
+        path=Path(path), cluster_name=cluster_name, digest=_digest(content), notify=notify, places=places, **content
+    )
 
 
 def _cluster_name(top: Section) -> str:

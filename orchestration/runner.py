@@ -112,15 +112,8 @@ def fit(
     tune_config: Mapping[str, Any] = MappingProxyType({}),
     **workload: Any,
 ) -> None:
-    """One Tune experiment; its own results are not used, and its folder is scratch.
-
-    Args:
-        listener: hears of every fold.
-        request: cores and GPUs of a trial.
-        param_space: where the trials' tasks come from.
-        tune_config: what Tune is told beside that, such as a searcher.
-        workload: of every trial; see there.
-    """
+    """One Tune experiment; its own results are not used, and its folder is scratch. Tasks come from the parameter space
+    or from a searcher of tune_config; the workload is that of every trial."""
     from ray import tune
 
     from orchestration.trial import FoldTrial, Workload

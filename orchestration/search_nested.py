@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from orchestration.search_study import open_study
 
 if TYPE_CHECKING:
+    from madv.data.folds import Fold
     from orchestration.plan import Plan
     from orchestration.search_plan import Candidate, Search
 
@@ -44,3 +48,16 @@ def outer_plan(searches: Sequence[Search]) -> Plan | None:
         variants=tuple(candidate.variant for candidate in candidates.values()),
         cells=tuple(cell for candidate in candidates.values() for cell in candidate.cells),
     )
+
+
+def leave_out(fold: Fold, subjects: npt.NDArray[np.str_], without: Sequence[str]) -> Fold:
+    """The fold without the training clips of further subjects.
+
+    Args:
+        fold: of all subjects.
+        subjects: (N,) of the clips, in the manifest's order.
+        without: whose clips go.
+    """
+    kept = ~np.isin(subjects[fold.train], list(without))
+    copies = None if fold.copies is None else fold.copies[kept]
+    return replace(fold, train=fold.train[kept], copies=copies)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,9 +18,6 @@ from ray.tune import Trainable
 from orchestration.tasks import TrialTask
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from madv.config_data import DatasetConfig
     from madv.data.clips import Clips
     from madv.data.folds import Fold
@@ -160,7 +156,11 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         clips = self._load(self._task.config.dataset)
         folds = make_folds(self._task.config.protocol, clips.subjects, planned.seed)
         fold = next(fold for fold in folds if fold.subject == planned.subject)
-        return clips, leave_out(fold, clips.subjects, planned.without)
+        if planned.without:
+            from orchestration.search_nested import leave_out
+
+            fold = leave_out(fold, clips.subjects, planned.without)
+        return clips, fold
 
     def _load(self, dataset: DatasetConfig) -> Clips:
         """A data set's clips, mapped once by each worker."""
@@ -168,23 +168,6 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         if settings not in self._clips:
             self._clips[settings] = _imported(self._workload.loader)(dataset, self._workload.cache_root)
         return self._clips[settings]
-
-
-def leave_out(fold: Fold, subjects: npt.NDArray[np.str_], without: Sequence[str]) -> Fold:
-    """The fold without the training clips of further subjects.
-
-    Args:
-        fold: of all subjects.
-        subjects: (N,) of the clips, in the manifest's order.
-        without: whose clips go.
-    """
-    import numpy as np
-
-    if not without:
-        return fold
-    kept = ~np.isin(subjects[fold.train], list(without))
-    copies = None if fold.copies is None else fold.copies[kept]
-    return dataclasses.replace(fold, train=fold.train[kept], copies=copies)
 
 
 def done_cell(

@@ -11,9 +11,8 @@ from simulated_search import drive, searches
 from madv.data.folds import leave_one_subject_out
 from madv.errors import SpecError
 from orchestration.cells import CellStore, cell_key
-from orchestration.search_nested import chosen, outer_plan
+from orchestration.search_nested import chosen, leave_out, outer_plan
 from orchestration.search_study import open_study, resume
-from orchestration.trial import leave_out
 
 
 def test_groups_share_out_the_subjects_and_their_studies_differ(tmp_path: Path) -> None:
@@ -50,7 +49,6 @@ def test_no_clip_of_the_group_is_trained_on() -> None:
     subjects = np.array(["a", "a", "b", "c", "c", "d"])
     fold = leave_out(leave_one_subject_out(subjects)[1], subjects, ("c", "d"))
     assert (fold.subject, fold.train.tolist(), fold.test.tolist()) == ("b", [0, 1], [2])
-    assert leave_out(fold, subjects, ()) is fold
 
 
 def test_the_outer_folds_come_when_all_groups_have_chosen(tmp_path: Path) -> None:

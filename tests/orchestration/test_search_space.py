@@ -109,6 +109,16 @@ def test_a_sound_file(tmp_path: Path) -> None:
     assert (search.trials, search.sampler, search.pruner, search.objectives) == (60, "tpe", "wilcoxon", ("uf1",))
 
 
+def test_the_sweep_file_that_comes_along() -> None:
+    search = load_spec(Path(__file__).parents[2] / "sweeps" / "search_weights.yaml").search
+    assert search is not None
+    settings = {name for dimension in search.space for name in dimension.settings}
+    weights = ("alpha", "beta", "gamma", "focal_mu", "focal_lambda", "beta_ib", "w_freq", "w_au")
+    assert settings == {f"loss.{name}" for name in weights}
+    # The known point sets every parameter.
+    assert len(decode(search.space, search.enqueue[0])) == len(weights)
+
+
 def found(folder: Path, text: str) -> list[str]:
     """Each problem as printed, less folder and path."""
     (folder / "search.yaml").write_text(text)

@@ -19,7 +19,7 @@ from orchestration.search_plan import LEAST_TO_RACE, Candidate, Search
 from orchestration.search_scores import values_of
 from orchestration.search_space import decode, plain
 from orchestration.search_spec import OBJECTIVES
-from orchestration.search_study import REASON, open_study
+from orchestration.search_study import REASON, open_study, repeated
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -140,12 +140,13 @@ def _nested(prepared: Prepared, outer: Mapping[str, Sequence[Cell]], labels: Ite
 def _study(search: Search, study: OptunaStudy | None, prepared: Prepared, known: Mapping[str, State]) -> StudyOfTrials:
     from dashboards.search_study import StudyOfTrials
 
-    trials = study.get_trials(deepcopy=False) if study else []
+    again = repeated(study) if study else set()
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.number not in again] if study else []
     told = [_trial(search, trial, prepared, known) for trial in trials]
     best: SearchTrial | None = None
     overrides: tuple[str, ...] = ()
     if study and len(search.spec.objectives) == 1 and any(trial.state == "finished" for trial in told):
-        best = told[study.best_trial.number]
+        best = next(trial for trial in told if trial.number == study.best_trial.number)
         chosen = search.candidate(study.best_trial.params, "best").variant
         overrides = chosen.overrides
     return StudyOfTrials(

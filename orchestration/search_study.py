@@ -117,7 +117,7 @@ def resume(study: Study, search: Search) -> int:
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if trial.number not in _repeated(study):
+        if trial.number not in repeated(study):
             study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
         study.tell(trial.number, state=TrialState.FAIL)
     for point in search.spec.enqueue:
@@ -130,7 +130,7 @@ def retry_failed(search: Search, study: Study, store: CellStore) -> None:
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-        if trial.number in _repeated(study) or not trial.params:
+        if trial.number in repeated(study) or not trial.params:
             continue
         try:
             keys = [cell.key for cell in search.candidate(trial.params, "").cells]
@@ -145,11 +145,12 @@ def retry_failed(search: Search, study: Study, store: CellStore) -> None:
 
 def counted(study: Study) -> int:
     """Trials that have ended; of one that was cut off only its repetition counts."""
-    repeated = _repeated(study)
-    return sum(t.state.is_finished() and t.number not in repeated for t in study.get_trials(deepcopy=False))
+    again = repeated(study)
+    return sum(t.state.is_finished() and t.number not in again for t in study.get_trials(deepcopy=False))
 
 
-def _repeated(study: Study) -> set[int]:
+def repeated(study: Study) -> set[int]:
+    """Numbers of trials that others try again, having been cut off or cleared of a failure."""
     return {t.user_attrs[AGAIN] for t in study.get_trials(deepcopy=False) if AGAIN in t.user_attrs}
 
 

@@ -42,7 +42,8 @@ def explain(address: str, error: Exception) -> ClusterError:
     if text.startswith("Version mismatch") and len(versions) == 4:
         theirs, ours = (" and ".join(" ".join(one) for one in versions[index : index + 2]) for index in (0, 2))
         return ClusterError(f"the cluster at {address} runs {theirs}, this is {ours}; they must be the same")
-    return ClusterError(f"Ray could not join the cluster at {address} (RAY_ADDRESS): {text.splitlines()[0]}")
+    reason = text.splitlines()[0] if text else type(error).__name__
+    return ClusterError(f"Ray could not join the cluster at {address} (RAY_ADDRESS): {reason}")
 
 
 def _check_token(address: str) -> None:

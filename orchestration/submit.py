@@ -144,7 +144,7 @@ def _as_ray_reads(file: Path, digest: str, overrides: Sequence[str]) -> dict[str
     if not same:
         raise SpecError(
             f"{file}: Ray would hand over another sweep: quote names and levels that YAML takes for something else, "
-            "such as yes, no, true, 1 or a date"
+            "such as 010, 1.50 or a date"
         )
     return cluster
 

@@ -17,8 +17,6 @@ Keys = tuple[str | int, ...]
 MAX_NODES = 100_000
 """Aliases of aliases grow exponentially; no sweep file comes near this."""
 MAX_DEPTH = 50
-WRITTEN_BY_RAY = {"true": "on", "false": "off"}
-"""Keys of YAML that Ray takes for booleans and writes as JSON's; a factor's levels are called so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +64,7 @@ def read_document(path: Path) -> Document:
             raise _error(path, "is empty; a sweep file needs cluster_name and metadata.sweep")
         if not isinstance(node, yaml.MappingNode):
             raise _error(path, "is no mapping; a sweep file needs cluster_name and metadata.sweep")
-        walk = _Walk(loader, str(path), WRITTEN_BY_RAY if text.lstrip().startswith("{") else {})
+        walk = _Walk(loader, str(path))
         data: dict[str, Any] = walk.value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -86,10 +84,9 @@ def _error(place: object, message: str) -> SpecError:
 class _Walk:
     """Goes through the nodes once and keeps lines and problems."""
 
-    def __init__(self, loader: yaml.SafeLoader, file: str, names: Mapping[str, str]) -> None:
+    def __init__(self, loader: yaml.SafeLoader, file: str) -> None:
         self.loader = loader
         self.file = file
-        self.names = names
         self.lines: dict[Keys, int] = {}
         self.problems: list[Problem] = []
         self.nodes = 0
@@ -135,7 +132,7 @@ class _Walk:
     def _key(self, node: yaml.Node, keys: Keys) -> str:
         """A key as typed: YAML 1.1 would turn `on` and `off` into true and false."""
         if isinstance(node, yaml.ScalarNode):
-            return self.names.get(node.value, str(node.value))
+            return str(node.value)
         self._problem(node, keys, "a key must be a plain name")
         return "?"
 

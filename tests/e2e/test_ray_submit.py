@@ -19,7 +19,7 @@ from ssh_server import MISSING, Server, end_ray, free_port, ssh_server
 from orchestration.spec import load_spec
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 240
+PATIENCE = 400
 """Seconds for a command; a busy machine takes long to start Python and Ray."""
 SMALL = ["dataset.subjects=3", "dataset.clips_per_class=[3,3,3]", "dataset.size=24", "train.epochs=1"]
 

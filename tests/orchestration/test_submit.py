@@ -1,0 +1,133 @@
+"""What `madv submit` refuses before anything starts, and the script that runs on the head."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from madv.errors import ClusterError, MadvError, SpecError
+from orchestration.spec import load_spec
+from orchestration.submit import check, probe_head
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "sweeps" / "ablate_streams.yaml"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder that is a project's root."""
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "submit.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_sweep_that_comes_along_can_be_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    cluster = check(FILE, ["train.epochs=3"])
+    assert cluster["metadata"]["folder"] == "~/madv"
+
+
+def test_elsewhere_than_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MadvError, match="run it from the project's root"):
+        check(FILE, [])
+
+
+def test_all_problems_at_once(project: Path) -> None:
+    text = FILE.read_text().replace("worker_ips: []", "worker_ips: [10.0.0.2]").replace("RAY_AUTH_MODE=token ", "")
+    text = text.replace("RAY_AUTH_MODE: token", "MLFLOW_TRACKING_URI: http://me:secret@server").replace(
+        "folder: ~/madv", ""
+    )
+    for name in ("madv", "orchestration", "dashboards", "pyproject.toml", "requirements.lock", "README.md", "LICENSE"):
+        (project / name).touch()
+    file = project / "sweep.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        check(file, [])
+    found = [str(problem) for problem in caught.value.problems]
+    assert [problem.partition("metadata.")[2].partition(":")[0] for problem in found if "metadata." in problem] == [
+        "folder",
+        "env.MLFLOW_TRACKING_URI",
+    ]
+    (mount,) = [problem for problem in found if "file_mounts" in problem]
+    assert "there is no Makefile in" in mount
+    assert any("--autoscaling-config" in problem for problem in found)
+    assert any("RAY_AUTH_MODE=token" in problem for problem in found)
+    assert len(found) == 5
+    assert "secret" not in str(caught.value)
+
+
+def test_levels_that_ray_would_rename(project: Path) -> None:
+    """YAML 1.1 reads 010 as eight, and Ray writes that as JSON."""
+    sweep = """
+cluster_name: x
+provider: {type: local, head_ip: h}
+auth: {ssh_user: me}
+head_start_ray_commands: [RAY_AUTH_MODE=token ray start --head]
+metadata:
+  python: p
+  folder: f
+  sweep:
+    base: [dataset=synthetic]
+    design: factorial
+    factors:
+      depth: {%s: [], %s: [model.streams.depth=false]}
+"""
+    file = project / "sweep.yaml"
+    file.write_text(sweep % ("010", "off"))
+    with pytest.raises(SpecError, match="Ray would hand over another sweep"):
+        check(file, [])
+    file.write_text(sweep % ("on", "off"))
+    cluster = check(file, [])
+    rewritten = project / "rewritten.json"
+    rewritten.write_text(json.dumps(cluster))
+    assert load_spec(rewritten).digest == load_spec(file).digest
+
+
+def test_a_head_that_cannot_be_reached_is_one_sentence_in_seconds() -> None:
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"the head cannot be reached: ssh me@127\.0\.0\.1: "):
+        probe_head(
+            {"provider": {"head_ip": "127.0.0.1"}, "auth": {"ssh_user": "me", "ssh_proxy_command": "/bin/false"}}
+        )
+    assert time.monotonic() - began < 20
+
+
+def script(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """sweeps/submit.py on a head with this home, without a single package."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "sweeps" / "submit.py"), *arguments],
+        env={"HOME": str(home), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_script_without_a_file(tmp_path: Path) -> None:
+    done = script(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("madv: ~/ray_bootstrap_config.yaml cannot be read")
+    assert done.stdout == "madv: exit code 2\n"
+
+
+def test_the_script_runs_the_interpreter_that_the_file_names(tmp_path: Path) -> None:
+    python, folder = tmp_path / "python", tmp_path / "project"
+    folder.mkdir()
+    python.write_text('#!/bin/sh\necho "$PWD" "$MODE" "$@"\nexit 7\n')
+    python.chmod(0o755)
+    metadata = {"python": "~/python", "folder": "~/project", "env": {"MODE": "token"}}
+    (tmp_path / "ray_bootstrap_config.yaml").write_text(json.dumps({"metadata": metadata}))
+    done = script(tmp_path, "train.epochs=3", "dataset.clips_per_class=[1,2,3]")
+    command = f"-m orchestration.cli sweep {tmp_path}/ray_bootstrap_config.yaml train.epochs=3"
+    assert done.stdout == f"{folder} token {command} dataset.clips_per_class=[1,2,3]\nmadv: exit code 7\n"
+    assert done.returncode == 7
+    python.unlink()
+    assert "which is not on this head" in script(tmp_path).stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.cli_study import make_study
+from orchestration.references import references, write_references
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +46,7 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
     study = make_study(prepared.plan, prepared.store, prepared.cache_root, overrides)
     folder = REPORTS / prepared.plan.spec.cluster_name
     written = write_report(study, folder)
+    write_references(folder, references(prepared.plan, prepared.cache_root))
     figures = write_paper_figures(study, folder / "figures") if with_figures else []
     files = {"latex": written.path_tex, "markdown": written.path_md, "csv": written.path_csv}
     if form in files:
@@ -61,7 +63,10 @@ def report_sweep(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequ
     """Write reports/<cluster_name>/ from the cells that are there."""
     from dashboards.report import write_report
 
-    return write_report(make_study(plan, store, cache_root, overrides), REPORTS / plan.spec.cluster_name)
+    folder = REPORTS / plan.spec.cluster_name
+    written = write_report(make_study(plan, store, cache_root, overrides), folder)
+    write_references(folder, references(plan, cache_root))
+    return written
 
 
 def print_report(report: Report, console: Console, metric: str) -> None:

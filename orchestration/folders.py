@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
+
+
+UNFINISHED = ".tmp"
+"""What the name of a file ends with while it is written."""
+
+
+class File(NamedTuple):
+    """An entry of a listing."""
+
+    name: str
+    size: int
+    """Bytes."""
+    modified: float
+    """Unix time, seconds."""
 
 
 class Folder(Protocol):
@@ -26,6 +41,9 @@ class Folder(Protocol):
 
     def names(self) -> list[str]:
         """Names of all files, from one listing."""
+
+    def files(self) -> list[File]:
+        """All files with size and time, which takes longer."""
 
 
 def open_folder(root: str | os.PathLike[str], name: str) -> Folder:
@@ -78,6 +96,16 @@ class LocalFolder:
         except FileNotFoundError:
             return []
 
+    def files(self) -> list[File]:
+        found = []
+        for name in self.names():
+            try:
+                entry = os.stat(os.path.join(self.path, name))
+            except FileNotFoundError:  # renamed or removed since
+                continue
+            found.append(File(name, entry.st_size, entry.st_mtime))
+        return found
+
 
 class RemoteFolder:
     """Through pyarrow.fs: file://, s3://, gs://, hdfs:// and the like."""
@@ -128,6 +156,14 @@ class RemoteFolder:
         system, path = self._connection
         return [entry.base_name for entry in system.get_file_info(FileSelector(path))]
 
+    def files(self) -> list[File]:
+        from pyarrow.fs import FileSelector
+
+        system, path = self._connection
+        entries = system.get_file_info(FileSelector(path))
+        # A store that does not say when has no old files.
+        return [File(one.base_name, one.size or 0, (one.mtime_ns or time.time_ns()) / 1e9) for one in entries]
+
 
 def _temporary(name: str) -> str:
-    return f"{name}.{uuid.uuid4().hex}.tmp"
+    return f"{name}.{uuid.uuid4().hex}{UNFINISHED}"

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
-from orchestration.folders import open_folder
+from orchestration.folders import UNFINISHED, open_folder
 
 State = Literal["done", "failed"]
 
 ATTEMPTS = ".attempts"
+KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredFile:
+    """A file of a store."""
+
+    name: str
+    key: str
+    size: int
+    """Bytes."""
+    modified: float
+    """Unix time, seconds."""
+    unfinished: bool
+    """Its writer has not renamed it; if it is old, its writer is gone."""
 
 
 class KeyedStore:
@@ -45,6 +62,16 @@ class KeyedStore:
         states: dict[str, State] = dict.fromkeys(failed, "failed")
         states |= dict.fromkeys(done, "done")
         return states if keys is None else {key: states[key] for key in keys if key in states}
+
+    def files(self) -> list[StoredFile]:
+        """All files that are named by a key, those of unfinished writes too."""
+        found = []
+        for name, size, modified in self.folder.files():
+            key = name.partition(".")[0]
+            if KEY.fullmatch(key):
+                unfinished = name.endswith(UNFINISHED)
+                found.append(StoredFile(name=name, key=key, size=size, modified=modified, unfinished=unfinished))
+        return found
 
     def record_attempt(self, key: str) -> int:
         """Count one more attempt, before the fold starts: a killed worker reports nothing. Returns the count.

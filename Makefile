@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-model bench-data bench-report calibration bench-race twins lock clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-data bench-report calibration bench-race twins lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,6 +28,10 @@ lint: $(READY)
 
 bench: $(READY)  ## Figures, not tests: prints ratios and times of this machine.
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.overhead
+
+bench-overhead: $(READY)  ## What the engine costs beside training: against three plain ways, and at 10,000 cells.
+	$(BIN)/python -m tests.bench.overhead
 
 bench-model: $(READY)  ## MADV-Net beside VideoMAE-B: a training step and an inference clip.
 	$(BIN)/python -m tests.bench.model

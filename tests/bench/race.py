@@ -73,29 +73,29 @@ def search(seed: int, *, raced: bool, trials: int = TRIALS, subjects: int = SUBJ
     return Outcome(level=levels[study.best_trial.number], folds=trained)
 
 
-def noise(repetitions: int) -> float:
+def noise(repetitions: int, subjects: int) -> float:
     """Standard deviation of a measured UF1 around what is expected, at a configuration of .7."""
     rng = np.random.default_rng(0)
-    sizes = rng.multinomial(rng.integers(3, 15, SUBJECTS), SHARES)
-    ease = np.tile(rng.normal(0, SUBJECT_SPREAD, (1, SUBJECTS)), (repetitions, 1))
+    sizes = rng.multinomial(rng.integers(3, 15, subjects), SHARES)
+    ease = np.tile(rng.normal(0, SUBJECT_SPREAD, (1, subjects)), (repetitions, 1))
     _, counts = folds(np.full(repetitions, 0.7), sizes, ease, rng)
     return float(np.std([score_confusion(one).uf1 for one in counts]))
 
 
-def simulate(repetitions: int, trials: int) -> None:
+def simulate(repetitions: int, trials: int, subjects: int) -> None:
     """Print the gap in UF1 and the share of folds over all repetitions."""
     gaps, shares, started = [], [], time.perf_counter()
     for seed in range(repetitions):
-        plain, raced = (search(seed, raced=raced, trials=trials) for raced in (False, True))
+        plain, raced = (search(seed, raced=raced, trials=trials, subjects=subjects) for raced in (False, True))
         gaps.append(plain.level - raced.level)
         shares.append(raced.folds / plain.folds)
     print(
-        f"racing against the same TPE without it: {trials} configurations, {repetitions} repetitions, {SUBJECTS} "
+        f"racing against the same TPE without it: {trials} configurations, {repetitions} repetitions, {subjects} "
         f"subjects, p < {P_THRESHOLD:g} from {LEAST_FOLDS} folds on"
     )
     print(
         f"  noise: log odds between subjects {SUBJECT_SPREAD:g}, of a configuration with a subject {OWN_SPREAD:g}, "
-        f"confidence {CONFIDENCE[0]:g} to {CONFIDENCE[1]:g}; standard deviation of a measured UF1 {noise(300):.3f}"
+        f"confidence {CONFIDENCE[0]:g} to {CONFIDENCE[1]:g}; standard deviation of a UF1 {noise(300, subjects):.3f}"
     )
     print(f"  gap in expected UF1 of the choice: {spread(gaps, '+.3f')} (goal: median at most .015)")
     print(f"  folds trained, of the unraced: {spread(shares, '.0%')} (goal: median at most 50%)")
@@ -130,13 +130,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--subjects", type=int, default=SUBJECTS)
     parser.add_argument("--real", action="store_true")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if options.real:
         real()
     else:
-        simulate(options.repetitions, options.trials)
+        simulate(options.repetitions, options.trials, options.subjects)
     return 0
 
 

@@ -11,6 +11,7 @@ from simulated_search import drive, searches
 from orchestration.cells import CellStore
 from orchestration.racing import fold_score, worse
 from orchestration.search_study import open_study, resume
+from tests.bench.race import search as race
 
 
 def by_fold(*scores: float, first: int = 0) -> dict[int, float]:
@@ -95,3 +96,12 @@ def test_no_race(tmp_path: Path, subjects: int, options: str) -> None:
 def test_a_larger_budget_keeps_the_order_of_the_race(tmp_path: Path) -> None:
     orders = [searches(tmp_path, 20, trials)[0].order for trials in (5, 50)]
     assert orders[0] == orders[1] != tuple(sorted(orders[0]))
+
+
+def test_racing_keeps_the_choice_and_saves_folds() -> None:
+    """make bench-race in short: two repetitions, thirty configurations, twenty-four subjects."""
+    for seed in range(2):
+        plain, raced = (race(seed, raced=raced, trials=30, subjects=24) for raced in (False, True))
+        assert plain.folds == 30 * 24
+        assert raced.folds < 0.9 * plain.folds
+        assert raced.level > plain.level - 0.08

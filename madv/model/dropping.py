@@ -218,8 +218,9 @@ class TokenDropping(nn.Module):
     @staticmethod
     def _fused(patches: torch.Tensor, scores: torch.Tensor, kept: torch.Tensor, sequences: int) -> torch.Tensor:
         """The mean of the dropped, weighted by their scores: patches (B, F, U, D) -> (sequences, 1, D)."""
-        # Where a learned rule drops nothing of a clip, the rest of this sum is the mean of all.
-        weights = scores * (1 - kept.to(scores.dtype) + 1e-6)
+        # Where a learned rule drops nothing of a clip, the rest of this sum is the mean of all; where all that it drops
+        # has halted to the last digit, the mean of these.
+        weights = (scores + 1e-6) * (1 - kept.to(scores.dtype) + 1e-6)
         weights = (weights / weights.sum(1, keepdim=True)).to(patches.dtype)
         fused = torch.einsum("bfud,bu->bfd", patches, weights)
         return fused.reshape(sequences, -1, patches.shape[3]).mean(1, keepdim=True)

@@ -126,6 +126,16 @@ def test_scores_are_averaged_over_time_and_tubes_fused_over_it() -> None:
     assert tokens.grid == (2, 1, 1)
 
 
+def test_a_clip_that_halts_everywhere_stays_finite() -> None:
+    halting = encoder(by="halting", keep=0.5).float()
+    assert halting.dropping is not None
+    halting.dropping.rule.shift_bias.data.fill_(1000)
+    encoded = halting(patches().float().requires_grad_())
+    assert dropped(encoded).all() and torch.isfinite(encoded.cls).all()
+    encoded.cls.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in halting.parameters() if p.grad is not None)
+
+
 def test_the_keep_rate_falls_by_a_cosine() -> None:
     drop = TokenDropping(DroppingConfig(keep=0.6, warmup=0.5), 8, 1, 30, remove=True)
     rates = []

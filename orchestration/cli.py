@@ -11,6 +11,7 @@ from pathlib import Path
 
 from madv.errors import MadvError
 from orchestration.cli_cluster import add_cluster
+from orchestration.cli_nightly import add_nightly
 from orchestration.collect import add_gc
 
 USER_ERROR = 2
@@ -177,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_methods)
     _add_data(commands.add_parser("data", help="data sets: what they hold, and preparing them"))
     add_cluster(commands.add_parser("cluster", help="Kubernetes manifests of a sweep"))
+    add_nightly(commands.add_parser("nightly", help="train what changed since last night, and say what moved"))
     add_gc(commands.add_parser("gc", help="remove old cells, weights and clips that no report refers to"))
     return parser
 

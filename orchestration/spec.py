@@ -117,7 +117,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         SpecError: with every problem of file and overrides: its place, the value and the nearest valid names.
     """
     top = Section(read_document(Path(path)))
-    cluster_name = _cluster_name(top)
+    cluster_name = read_cluster_name(top)
     sweep = _sweep_section(top)
     base = [Override(text=text, place=sweep.place("base", index)) for index, text in sweep.texts("base", BASE_EXAMPLE)]
     base += [Override(text=text, place="command line") for text in overrides]
@@ -155,7 +155,8 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
     )
 
 
-def _cluster_name(top: Section) -> str:
+def read_cluster_name(top: Section) -> str:
+    """The name of a Ray cluster file, whose other keys are checked too."""
     top.allow(CLUSTER_KEYS, lambda key: "belongs under metadata.sweep" if key in SWEEP_KEYS else None)
     name = top.values.get("cluster_name")
     if "cluster_name" not in top:

@@ -1,0 +1,149 @@
+"""`madv nightly FILE`: train what changed since last night, and say what came of it by report and exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from madv.errors import MadvError
+
+if TYPE_CHECKING:
+    from dashboards.difference import Difference, Earlier
+    from dashboards.study import Study
+    from orchestration.nightly_file import NightlySpec
+    from orchestration.nightly_record import Record, VariantRecord
+    from orchestration.prepared import Prepared
+
+SAME, MOVED, BROKE, INTERRUPTED = 0, 3, 4, 130
+EVENTS = {MOVED: "moved", BROKE: "broke"}
+"""What the webhook hears."""
+REPORT = "difference.md"
+
+
+def add_nightly(parser: argparse.ArgumentParser) -> None:
+    """The options of `madv nightly`."""
+    parser.description = "Train what changed since last night. Exit code: 0 nothing moved, 3 moved, 4 broke."
+    parser.add_argument("file", type=Path, metavar="FILE", help="that names the sweeps, such as sweeps/nightly.yaml")
+    parser.set_defaults(command=lambda options: nightly(options.file))
+
+
+def nightly(file: Path) -> int:
+    """Sweep, compare with last night, write the difference report and tonight's record.
+
+    Raises:
+        MadvError: something is wrong with a file; nothing has been trained.
+    """
+    from dashboards.difference import differences
+    from orchestration.cli_report import REPORTS
+    from orchestration.cli_sweep import sweep
+    from orchestration.nightly_file import load_nightly, prepare_all
+    from orchestration.nightly_record import read_record, write_record
+    from orchestration.references import References, references, write_references
+
+    spec = load_nightly(file)
+    folder = REPORTS / spec.name
+    last = read_record(folder)
+    nights = prepare_all(spec)
+    found: list[Difference] = []
+    record = dict(last or {})
+    problems: list[str] = []
+    kept = References()
+    for listed, prepared in zip(spec.sweeps, nights, strict=True):
+        name = prepared.plan.spec.cluster_name
+        try:
+            if sweep(listed.file, listed.overrides, retry_failed=False) == INTERRUPTED:
+                return INTERRUPTED  # last night's record stays: the next night compares with that
+        except MadvError as error:
+            print(f"madv: {error}", file=sys.stderr)
+            problems.append(f"{name} stopped: {error.problems[0]}")
+            continue  # what it was last night stays in the record
+        study = _study(prepared, listed.overrides, spec.alpha)
+        tonight = differences(study, _earlier(prepared, (last or {}).get(name, {})), spec.slower)
+        found += tonight
+        record[name] = _record(study, tonight)
+        kept |= references(prepared.plan, prepared.cache_root)
+    names = {prepared.plan.spec.cluster_name for prepared in nights}
+    record = {name: variants for name, variants in record.items() if name in names}
+    keys = {key for variants in record.values() for one in variants.values() for _, _, key in one.cells}
+    write_record(folder, record)
+    write_references(folder, kept | References(keys=frozenset(keys)))
+    return _end(spec, folder, found, problems, last)
+
+
+def _study(prepared: Prepared, overrides: Sequence[str], alpha: float) -> Study:
+    from orchestration.cli_study import make_study
+
+    return replace(make_study(prepared.plan, prepared.store, prepared.cache_root, overrides), alpha=alpha)
+
+
+def _earlier(prepared: Prepared, variants: Mapping[str, VariantRecord]) -> dict[str, Earlier]:
+    """Last night's cells, as far as they are still there."""
+    from dashboards.difference import Earlier
+
+    keys = [key for variant in variants.values() for _, _, key in variant.cells]
+    done = [key for key, state in prepared.store.states(keys).items() if state == "done"]
+    cells = dict(zip(done, prepared.store.read_many(done), strict=True))
+    return {
+        name: Earlier(
+            score=variant.score,
+            cells={(seed, subject): cells[key] for seed, subject, key in variant.cells if key in cells},
+            keys=frozenset(key for _, _, key in variant.cells),
+            failed=frozenset(variant.failed),
+        )
+        for name, variant in variants.items()
+    }
+
+
+def _record(study: Study, tonight: Sequence[Difference]) -> dict[str, VariantRecord]:
+    from orchestration.nightly_record import VariantRecord
+
+    done: dict[str, list[tuple[int, str, str]]] = {one.variant: [] for one in tonight}
+    seconds: dict[str, list[float]] = {one.variant: [] for one in tonight}
+    for (variant, seed, subject), cell in study.cells.items():
+        if cell.state == "done":
+            done[variant].append((seed, subject, cell.key))
+            seconds[variant].append(cell.seconds)
+    return {
+        one.variant: VariantRecord(
+            score=one.after,
+            seconds=sum(seconds[one.variant]) / len(seconds[one.variant]) if seconds[one.variant] else None,
+            cells=tuple(done[one.variant]),
+            failed=(*one.newly_failed, *one.still_failed),
+        )
+        for one in tonight
+    }
+
+
+def _end(
+    spec: NightlySpec, folder: Path, found: Sequence[Difference], problems: Sequence[str], last: Record | None
+) -> int:
+    """Write the report, print its sentence and tell the webhook."""
+    from dashboards.difference_text import headline, markdown
+    from dashboards.report import write_whole
+    from orchestration.notify import notify, webhook
+
+    first = last is None
+    before = {(sweep, variant) for sweep, variants in (last or {}).items() for variant in variants}
+    stopped = {sweep for sweep, _ in before} - {one.sweep for one in found} if problems else set()
+    gone = before - {(one.sweep, one.variant) for one in found}
+    lost = sorted(f"{sweep}, {variant}" for sweep, variant in gone if sweep not in stopped)
+    said = headline(found, problems, first=first)
+    write_whole(folder / REPORT, markdown(found, problems, lost, title=f"Night of {spec.name}", first=first))
+    print(said)
+    print(f"report     {folder / REPORT}")
+    code = SAME
+    if problems or any(one.broke for one in found):
+        code = BROKE
+    elif any(one.moved or one.slower for one in found):
+        code = MOVED
+    url = webhook(spec.notify)
+    if code != SAME and url is not None:
+        summary = {"event": EVENTS[code], "exit_code": code, "nightly": spec.name, "verdict": said}
+        trouble = notify(url, {**summary, "report": str(folder / REPORT), "problems": list(problems)})
+        if trouble:
+            print(f"madv: not notified: {trouble}", file=sys.stderr)
+    return code

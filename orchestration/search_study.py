@@ -177,8 +177,16 @@ def make_sampler(search: Search, number: int) -> BaseSampler:
                 return samplers.QMCSampler(seed=seed, scramble=True)
             case "random":
                 return samplers.RandomSampler(seed=seed)
-        # Trials that run at once must not all try the same; conditional parameters are modelled by group.
-        return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    return tpe(seed)
+
+
+def tpe(seed: int) -> BaseSampler:
+    """Trials that run at once must not all try the same; conditional parameters are modelled by group."""
+    from optuna.samplers import TPESampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
 
 def _storage(url: str) -> BaseStorage:

@@ -21,6 +21,7 @@ import optuna
 from dashboards.race_simulation import CONFIDENCE, OWN_SPREAD, SUBJECT_SPREAD, folds
 from madv.metrics import score_confusion
 from orchestration.racing import LEAST_FOLDS, P_THRESHOLD, FoldRace
+from orchestration.search_study import tpe
 from tests.bench.__main__ import ROOT, madv
 
 TRIALS = 60
@@ -52,7 +53,7 @@ def search(seed: int, *, raced: bool, trials: int = TRIALS, subjects: int = SUBJ
     noise = np.random.default_rng([seed, 1])
     study = optuna.create_study(
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
+        sampler=tpe(seed),
         pruner=FoldRace() if raced else optuna.pruners.NopPruner(),
     )
     levels, trained = [], 0

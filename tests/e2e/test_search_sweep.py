@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,6 @@ from collections import Counter
 from pathlib import Path
 
 import optuna
-import psutil  # type: ignore[import-untyped]
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +115,9 @@ def test_kill_9_and_on(folder: Path) -> None:
         assert process.poll() is None
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
+    import ray  # noqa: F401  # brings psutil along
+
+    psutil = importlib.import_module("psutil")
     below = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from madv.errors import MadvError
+from orchestration.cli_arguments import add_overrides, hours, positive, shape
 from orchestration.cli_cluster import add_cluster
+from orchestration.cli_data_commands import FACTS, add_data
 from orchestration.cli_nightly import add_nightly
 from orchestration.collect import add_gc
 
 USER_ERROR = 2
 INTERRUPTED = 130
-FACTS = "facts"
-"""What `madv data` does unless told."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,38 +106,6 @@ def _methods(options: argparse.Namespace) -> int:
     return methods(as_json=options.format == "json")
 
 
-def _data_facts(options: argparse.Namespace) -> int:
-    from orchestration.cli_train import show_data
-
-    return show_data(options.overrides)
-
-
-def _data_prepare(options: argparse.Namespace) -> int:
-    from orchestration.cli_data import prepare
-
-    return prepare(options.overrides, options.processes)
-
-
-def _data_check(options: argparse.Namespace) -> int:
-    from orchestration.cli_data_check import check_folder
-
-    return check_folder(options.path)
-
-
-def _data_show(options: argparse.Namespace) -> int:
-    from orchestration.cli_data_show import show
-
-    return show(options.overrides, options.clip, options.out)
-
-
-def _data_synthesize(options: argparse.Namespace) -> int:
-    from orchestration.cli_data_synthesize import write_twin
-
-    return write_twin(
-        options.like, options.annotations, options.out, size=options.size, seed=options.seed, images=options.images
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="madv", description="Ablations and hyperparameter studies of MADV-Net, leaving one subject out."
@@ -154,12 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in of_files:
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         sub.add_argument("file", type=Path, metavar="FILE", help="the sweep file")
-        _add_overrides(sub, "appended to the file's base")
+        add_overrides(sub, "appended to the file's base")
         sub.set_defaults(command=command)
         if name == "sweep":
             sub.add_argument("--retry-failed", action="store_true", help="train cells that failed once more")
         if name in ("sweep", "plan"):
-            sub.add_argument("--hours", type=_hours, metavar="H", help="of one core or GPU: the most decisive first")
+            sub.add_argument("--hours", type=hours, metavar="H", help="of one core or GPU: the most decisive first")
         if name == "report":
             forms = ("table", "latex", "markdown", "csv")
             sub.add_argument("--format", choices=forms, default="table", help="of what is printed")
@@ -169,87 +137,29 @@ def _parser() -> argparse.ArgumentParser:
             first.add_argument("--dry-run", action="store_true", help="train one step of every variant, store nothing")
             first.add_argument("--pilot", action="store_true", help="train two cells of two variants, for the forecast")
     sub = commands.add_parser("train", help="one evaluation outside any sweep: every subject held out once")
-    _add_overrides(sub, "e.g. dataset=synthetic model=madv_tiny")
+    add_overrides(sub, "e.g. dataset=synthetic model=madv_tiny")
     sub.add_argument("--seed", type=int, default=0)
     sub.set_defaults(command=_train)
     _add_complexity(commands.add_parser("complexity", help="parameters, multiply-accumulates, memory and latency"))
     sub = commands.add_parser("methods", help="MADV-Net and the methods it is compared with: parameters, MACs, source")
     sub.add_argument("--format", choices=("table", "json"), default="table")
     sub.set_defaults(command=_methods)
-    _add_data(commands.add_parser("data", help="data sets: what they hold, and preparing them"))
+    add_data(commands.add_parser("data", help="data sets: what they hold, and preparing them"))
     add_cluster(commands.add_parser("cluster", help="Kubernetes manifests of a sweep"))
     add_nightly(commands.add_parser("nightly", help="train what changed since last night, and say what moved"))
     add_gc(commands.add_parser("gc", help="remove old cells, weights and clips that no report refers to"))
     return parser
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    """The commands of `madv data`; without one, as in `madv data dataset=synthetic`, it is facts."""
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    sub = commands.add_parser(FACTS, help="print subjects, classes, streams and ceilings of a data set")
-    _add_overrides(sub, "e.g. dataset=synthetic")
-    sub.set_defaults(command=_data_facts)
-    sub = commands.add_parser("prepare", help="decode a licensed data set once, into the clip cache")
-    _add_overrides(sub, "e.g. dataset=casme2 dataset.path=FOLDER")
-    sub.add_argument("--processes", type=int, help="that decode (default: one a core)")
-    sub.set_defaults(command=_data_prepare)
-    sub = commands.add_parser("check", help="which data set a folder is, what is missing or odd, how to prepare it")
-    sub.add_argument("path", type=Path, metavar="PATH", help="the folder as downloaded")
-    sub.set_defaults(command=_data_check)
-    sub = commands.add_parser("show", help="the contact sheet of a clip: frames, depth, action units, disparity")
-    _add_overrides(sub, "e.g. dataset=synthetic")
-    sub.add_argument("--clip", metavar="ID", help="its sample id (default: the first)")
-    sub.add_argument("--out", type=Path, required=True, metavar="FILE", help=".png or .html")
-    sub.set_defaults(command=_data_show)
-    sub = commands.add_parser(
-        "synthesize", help="a twin: synthetic frames in a data set's folders, for its annotations"
-    )
-    sub.add_argument("--like", required=True, choices=("casme2", "samm", "smic", "casme_sq"))
-    sub.add_argument("--annotations", type=Path, required=True, metavar="FILE", help="the data set's own")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="new, empty, or begun before")
-    sub.add_argument("--size", type=_positive, default=112, help="height and width of a frame, pixels")
-    sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--images", default="", help="casme2: cropped or raw; smic: short or long (default: the first)")
-    sub.set_defaults(command=_data_synthesize)
-
-
 def _add_complexity(parser: argparse.ArgumentParser) -> None:
     parser.description = "Parameters, multiply-accumulates by module, memory and latency, beside the paper's formula."
-    _add_overrides(parser, "e.g. model=madv_base or method=videomae")
-    parser.add_argument("--shape", type=_shape, metavar="TxHxW", help="of a clip, e.g. 16x112x112 (default: dataset's)")
-    parser.add_argument("--batch", type=_positive, default=1, help="clips at a time for latency and memory")
-    parser.add_argument("--depth", type=_positive, default=3, help="names of a module that is a row of its own")
+    add_overrides(parser, "e.g. model=madv_base or method=videomae")
+    parser.add_argument("--shape", type=shape, metavar="TxHxW", help="of a clip, e.g. 16x112x112 (default: dataset's)")
+    parser.add_argument("--batch", type=positive, default=1, help="clips at a time for latency and memory")
+    parser.add_argument("--depth", type=positive, default=3, help="names of a module that is a row of its own")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write JSON and a page with the growth curves")
     parser.set_defaults(command=_complexity)
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    try:
-        frames, height, width = (_positive(part) for part in text.split("x"))
-    except (ValueError, argparse.ArgumentTypeError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not frames x height x width, such as 16x112x112") from None
-    return frames, height, width
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _hours(text: str) -> float:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = -1
-    if not 0 <= hours < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours from 0")
-    return hours
-
-
-def _add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"settings, {text}")
 
 
 if __name__ == "__main__":

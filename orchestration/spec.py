@@ -84,7 +84,7 @@ class SweepSpec:
     path: Path
     cluster_name: str
     digest: str
-    """SHA-256 of what the file says under metadata.sweep, defaults and the command line's overrides included."""
+    """SHA-256 of what the file says under metadata.sweep, with defaults and the command line's overrides."""
     question: str
     base: tuple[str, ...]
     """Hydra overrides of every variant, those of the command line last."""
@@ -150,9 +150,8 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
     if top.problems:
         raise SpecError(_in_order(top))
     places = {"base": sweep.place("base"), **{factor: sweep.place("factors", factor) for factor in factors}}
-    return SweepSpec(
-        path=Path(path), cluster_name=cluster_name, digest=_digest(content), notify=notify, places=places, **content
-    )
+    content |= {"digest": _digest(content), "notify": notify, "places": places}
+    return SweepSpec(path=Path(path), cluster_name=cluster_name, **content)
 
 
 def read_cluster_name(top: Section) -> str:

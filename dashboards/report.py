@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from dashboards.latex import ablation_latex
 from dashboards.page import page
 from dashboards.study import Study
 from dashboards.tables import ablation_table, csv, headline, markdown
+from madv.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,19 +78,3 @@ def write_paper_figures(study: Study, folder: Path) -> list[Path]:
     from dashboards.paper_figures import write_figures
 
     return write_figures(analyse(study), folder)
-
-
-def write_whole(path: Path, content: str) -> None:
-    """Write a file of a report whole or not at all, readable for everybody who may read its folder."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(content)
-        # mkstemp makes a file for its owner alone; a report is for everybody who may read the folder.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from dashboards import tables, text
 from dashboards.analysis import Analysis, analyse
-from dashboards.report import write_whole
 from dashboards.search_page import page
 from dashboards.search_study import SearchStudy, SearchTrial, StudyOfTrials
+from madv.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

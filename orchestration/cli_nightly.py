@@ -123,7 +123,7 @@ def _end(
 ) -> int:
     """Write the report, print its sentence and tell the webhook."""
     from dashboards.difference_text import headline, markdown
-    from dashboards.report import write_whole
+    from madv.whole_file import write_whole
     from orchestration.notify import notify, webhook
 
     first = last is None

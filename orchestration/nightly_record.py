@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madv.errors import MadvError, Problem
+from madv.whole_file import write_whole
 
 FILE = "record.json"
 
@@ -33,8 +34,6 @@ Record = Mapping[str, Mapping[str, VariantRecord]]
 
 def write_record(folder: Path, record: Record) -> None:
     """Write it whole or not at all."""
-    from dashboards.report import write_whole
-
     folder.mkdir(parents=True, exist_ok=True)
     plain = {sweep: {name: asdict(one) for name, one in variants.items()} for sweep, variants in record.items()}
     write_whole(folder / FILE, json.dumps(plain))

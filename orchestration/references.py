@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from madv.errors import MadvError, Problem
+from madv.whole_file import write_whole
 
 if TYPE_CHECKING:
     from orchestration.plan import Plan
@@ -43,8 +44,6 @@ def references(plan: Plan, cache_root: Path) -> References:
 
 def write_references(folder: Path, found: References) -> None:
     """Write cells.json into the folder of a report."""
-    from dashboards.report import write_whole
-
     write_whole(folder / FILE, json.dumps({"keys": sorted(found.keys), "data": sorted(found.data)}, indent=0))
 
 

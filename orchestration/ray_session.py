@@ -56,10 +56,14 @@ def ray_session(on_lost: Callable[[str], None], visit: Visit | None = None) -> I
 
     # Ray has no switch for its word on a dead worker, which would go through the display; here that is an event.
     worker.print_worker_logs = lambda *_: None
+    starting = (RuntimeError, OSError, ValueError, ray.exceptions.RayError)
     try:
         # The number of CPUs is never passed: a cluster that is joined has its own, and refuses.
         ray.init(address=address, log_to_driver=False, logging_level="CRITICAL", include_dashboard=_dashboard(address))
-    except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:
+        # Of a node that does not come up in time Ray says so by an Exception of no kind.
+        if type(error) is not Exception and not isinstance(error, starting):
+            raise
         if address == "local":
             raise ClusterError(f"Ray could not start on this machine: {error}") from error
         raise explain(address, error) from error

@@ -107,7 +107,9 @@ def learning_curves(analysis: Analysis, quantity: str) -> pd.DataFrame:
         values = _stack([curve for curve in curves if curve])  # (cells, epochs)
         if not values.size:
             continue
-        low, high = np.nanpercentile(values, BAND, axis=0)
+        # Without a gap the plain percentiles are the same, in a tenth of the time.
+        percentiles = np.nanpercentile if np.isnan(values).any() else np.percentile
+        low, high = percentiles(values, BAND, axis=0)
         parts.append(
             pd.DataFrame(
                 {

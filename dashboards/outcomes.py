@@ -75,7 +75,7 @@ def collect(study: Study) -> Outcomes:
             problem = _problem(cell, expected, study.class_names)
             if problem is None:
                 trained[v, s, n] = True
-                predicted |= zip(cell.sample_id, (int(label) for label in cell.y_pred), strict=True)
+                predicted |= zip(cell.sample_id, cell.y_pred.tolist(), strict=True)
             else:
                 failed[v, s, n] = True
                 failures.append(Failure(variant=variant.name, seed=seed, subject=subject, reason=problem))
@@ -130,7 +130,7 @@ def _problem(cell: Cell, expected: dict[str, int], class_names: tuple[str, ...])
         return cell.reason or "failed; no reason was recorded"
     if tuple(cell.class_names) != class_names:
         return f"its classes are {', '.join(cell.class_names)}, the study's are {', '.join(class_names)}"
-    found = dict(zip(cell.sample_id, (int(label) for label in cell.y_true), strict=True))
+    found = dict(zip(cell.sample_id, cell.y_true.tolist(), strict=True))
     if len(found) != len(cell.sample_id):
         return "predicts a clip more than once"
     if found.keys() != expected.keys():
@@ -139,7 +139,6 @@ def _problem(cell: Cell, expected: dict[str, int], class_names: tuple[str, ...])
         )
     if found != expected:
         return "its true classes are not the data set's"
-    predicted = np.asarray(cell.y_pred)
-    if len(predicted) != len(found) or ((predicted < 0) | (predicted >= len(class_names))).any():
+    if len(cell.y_pred) != len(found) or not all(0 <= label < len(class_names) for label in cell.y_pred.tolist()):
         return f"its predictions are not {len(found)} class indices below {len(class_names)}"
     return None

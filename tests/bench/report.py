@@ -1,4 +1,4 @@
-"""The report of a large study from its cells: seconds, memory, size of the page (`make bench-report`).
+"""The report of a large study from its cells: seconds, memory, size and first paint of the page (`make bench-report`).
 
 64 variants (six parts, on and off) x 5 seeds x 68 subjects = 21,760 cells, written once by this program.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,11 @@ from orchestration.ids import digest
 
 PARTS, SEEDS, SUBJECTS, CLIPS, EPOCHS = 6, 5, 68, 6, 30
 CLASSES = ("negative", "positive", "surprise")
-GOALS = "goals: 10 s, 1 GB, 6 MB"
+GOALS = "goals: 10 s, 1 GB, 6 MB, 2 s"
+PROBE = """<script>new PerformanceObserver(list => list.getEntries().forEach(
+entry => { document.documentElement.dataset[entry.name.replaceAll("-", "")] = entry.startTime; }
+)).observe({type: "paint", buffered: true});</script>"""
+"""Writes into the page when it was first painted, in milliseconds."""
 
 
 def variants() -> tuple[StudyVariant, ...]:
@@ -76,13 +82,13 @@ def write_cells(store: CellStore) -> None:
 
 
 def report(folder: Path) -> dict[str, float]:
-    """Read the cells and write the report, in this process: seconds of both, peak memory in bytes, size of the page."""
+    """Read the cells and write the report, in this process: seconds (clock, processor), bytes (memory, page)."""
     import resource
 
     from dashboards.report import write_report
 
     places = list(itertools.product(variants(), range(SEEDS), subjects()))
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     found = CellStore(folder / "store").read_many([key(variant.name, seed, who) for variant, seed, who in places])
     read = time.perf_counter() - start
     study = Study(
@@ -100,9 +106,23 @@ def report(folder: Path) -> dict[str, float]:
     return {
         "read": read,
         "all": time.perf_counter() - start,
+        "processor": time.process_time() - worked,
         "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         "page": written.path_html.stat().st_size,
     }
+
+
+def first_paint(page: Path) -> float | None:
+    """Seconds until Chromium shows something of the page, with an empty profile; None without Chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        return None
+    probed = page.with_name("probed.html")
+    probed.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{PROBE}", 1), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=20000", "--dump-dom"]
+    shown = subprocess.run([program, *options, probed.as_uri()], capture_output=True, text=True, check=True).stdout
+    found = re.search(r'data-firstcontentfulpaint="([\d.]+)"', shown)
+    return float(found[1]) / 1000 if found else None
 
 
 def main() -> int:
@@ -114,10 +134,13 @@ def main() -> int:
         write_cells(CellStore(Path(folder) / "store"))
         command = [sys.executable, "-m", "tests.bench.report", folder]
         runs = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in "123"]
+        paint = first_paint(Path(folder) / "report" / "index.html")
     median = {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
     print(f"report of {64 * SEEDS * SUBJECTS:,} cells, median of {len(runs)} ({GOALS}):")
     print(f"  {median['all']:.1f} s, of it {median['read']:.1f} s reading the cells")
+    print(f"  {median['processor']:.1f} s of the processor, which other programs lengthen less")
     print(f"  {median['memory'] / 1e9:.2f} GB at most, page of {median['page'] / 1e6:.1f} MB")
+    print(f"  first paint {'not measured: there is no Chromium' if paint is None else f'after {paint:.1f} s'}")
     return 0
 
 

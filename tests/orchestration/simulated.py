@@ -53,6 +53,7 @@ def plan(
         subjects=tuple(sorted(set(made.subjects.tolist()))),
         clips="",
         streams={"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32), "au": (1, 8)},
+        has_au_targets=False,
         facts={},
     )
     return expand(spec, lambda _: facts, lambda _: "c" * 64)

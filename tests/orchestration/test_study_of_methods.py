@@ -42,7 +42,8 @@ def test_a_networks_cost_is_counted_once(tmp_path: Path, monkeypatch: pytest.Mon
         counted.append((shapes, classes, options["device"]))
         return SimpleNamespace(macs=12, peak_memory=34)
 
-    facts: Any = SimpleNamespace(streams={"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32)}, class_names=("a", "b"))
+    streams = {"texture": (3, 8, 32, 32), "depth": (1, 8, 32, 32)}
+    facts: Any = SimpleNamespace(streams=streams, class_names=("a", "b"), has_au_targets=False)
     monkeypatch.setattr(growth_file, "describe", lambda dataset, root: facts)
     monkeypatch.setattr(madv.complexity, "measure", measure)
     for _ in range(2):

@@ -26,7 +26,8 @@ SETS = {
 }
 """Clips of each subject in MEGC2019's protocol."""
 SCORE, ALPHA, SEEDS = 0.70, 0.05, 2
-SAME, COVERED, POWERED = 400, 2000, 200
+SAME, COVERED, POWERED = 4000, 2000, 1000
+"""Studies of each kind: with 400 of equal variants, a true .050 would break its promise by chance in one run of 20."""
 DIFFERENCES = (0.02, 0.05, 0.10)
 
 
@@ -60,8 +61,8 @@ def report(name: str, sizes: tuple[int, ...]) -> bool:
         powers.append(f"+{difference:.2f}: {power:.2f}")
     right = 0.025 <= alarms <= 0.075, 0.92 <= coverage <= 0.975
     print(f"{name}, UF1 {SCORE:.2f}, {SEEDS} seeds")
-    print(f"  equal variants called different: {alarms:.3f} of {SAME} (promise .025 to .075){_said(right[0])}")
-    print(f"  intervals that hold the truth: {coverage:.3f} of {COVERED} (promise .920 to .975){_said(right[1])}")
+    print(f"  equal variants called different: {_share(alarms, SAME)} (promise .025 to .075){_said(right[0])}")
+    print(f"  intervals that hold the truth: {_share(coverage, COVERED)} (promise .920 to .975){_said(right[1])}")
     print(f"  a true difference found ({POWERED} studies each): {', '.join(powers)}", flush=True)
     return all(right)
 
@@ -69,6 +70,10 @@ def report(name: str, sizes: tuple[int, ...]) -> bool:
 def share(study: Callable[[], bool], number: int, title: str) -> float:
     """Of that many studies, those of which it holds."""
     return sum(study() for _ in track(range(number), title, transient=True)) / number
+
+
+def _share(value: float, number: int) -> str:
+    return f"{value:.3f} of {number}, ±{np.sqrt(value * (1 - value) / number):.3f}"
 
 
 def _said(right: bool) -> str:

@@ -6,18 +6,20 @@ import os
 import shlex
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.cli_study import make_study
+from orchestration.failures import reasons
 from orchestration.references import references, write_references
+from orchestration.verdict import Finding, Verdict, write_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from dashboards.report import Report
+    from dashboards.study import Study
     from orchestration.cells import CellStore
     from orchestration.plan import Plan
 
@@ -34,7 +36,7 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
         form: table for the terminal, or latex, markdown, csv: the file of that kind.
         with_figures: whether its figures are written as SVG and PDF too.
     """
-    from dashboards.report import write_paper_figures, write_report
+    from dashboards.report import write_paper_figures
     from orchestration.cli_plan import new_console
     from orchestration.prepared import prepare
 
@@ -45,8 +47,7 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
         return cli_search.report(prepared, overrides)
     study = make_study(prepared.plan, prepared.store, prepared.cache_root, overrides)
     folder = REPORTS / prepared.plan.spec.cluster_name
-    written = write_report(study, folder)
-    write_references(folder, references(prepared.plan, prepared.cache_root))
+    written = _write(study, folder, prepared.plan, prepared.cache_root)
     figures = write_paper_figures(study, folder / "figures") if with_figures else []
     files = {"latex": written.path_tex, "markdown": written.path_md, "csv": written.path_csv}
     if form in files:
@@ -59,14 +60,34 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
     return 0
 
 
-def report_sweep(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequence[str]) -> Report:
-    """Write reports/<cluster_name>/ from the cells that are there."""
+def report_sweep(
+    plan: Plan, store: CellStore, cache_root: Path, overrides: Sequence[str], folder: Path | None = None
+) -> Report:
+    """Write the report of the cells that are there into a folder, reports/<cluster_name> unless another is named."""
+    study = make_study(plan, store, cache_root, overrides)
+    return _write(study, folder or REPORTS / plan.spec.cluster_name, plan, cache_root)
+
+
+def _write(study: Study, folder: Path, plan: Plan, cache_root: Path) -> Report:
+    """The report, and beside it what it says and refers to."""
     from dashboards.report import write_report
 
-    folder = REPORTS / plan.spec.cluster_name
-    written = write_report(make_study(plan, store, cache_root, overrides), folder)
+    written = write_report(study, folder)
     write_references(folder, references(plan, cache_root))
+    write_verdict(folder, _verdict(written))
     return written
+
+
+def _verdict(written: Report) -> Verdict:
+    numbers = ("difference", "low", "high", "p_holm")
+    findings = {
+        str(row["variant"]): Finding(
+            **{name: row[name] if row[name] == row[name] else None for name in numbers},
+            verdict=row["verdict"] if isinstance(row["verdict"], str) else "",
+        )
+        for row in written.table.to_dict("records")
+    }
+    return Verdict(headline=written.headline, warnings=written.warnings, findings=findings)
 
 
 def print_report(report: Report, console: Console, metric: str) -> None:
@@ -105,11 +126,11 @@ def failure_lines(plan: Plan, store: CellStore) -> list[str]:
     failed = [key for key, state in store.states([cell.key for cell in plan.cells]).items() if state == "failed"]
     if not failed:
         return []
-    reasons = Counter(_last_line(cell.reason) for cell in store.read_many(failed))
+    why = reasons(store.read_many(failed))
     lines = [f"{len(failed)} of {len(plan.cells)} cells failed:"]
-    lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(SHOWN_FAILURES)]
-    if len(reasons) > SHOWN_FAILURES:
-        lines.append(f"  and {len(reasons) - SHOWN_FAILURES} other reasons, in the report")
+    lines += [f"  {count} x {reason}" for reason, count in why[:SHOWN_FAILURES]]
+    if len(why) > SHOWN_FAILURES:
+        lines.append(f"  and {len(why) - SHOWN_FAILURES} other reasons, in the report")
     return lines
 
 
@@ -124,8 +145,3 @@ def mlflow_command(uri: str) -> str:
 def _number(value: object, form: str = ".3f") -> str:
     """Empty for a missing one; +.123 for +0.123, which leaves room for names."""
     return format(value, form).replace("0.", ".", 1) if isinstance(value, float) and value == value else ""
-
-
-def _last_line(reason: str | None) -> str:
-    lines = (reason or "").strip().splitlines()
-    return lines[-1].strip() if lines else "no reason was left"

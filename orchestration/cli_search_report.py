@@ -20,6 +20,7 @@ from orchestration.search_scores import values_of
 from orchestration.search_space import decode, plain
 from orchestration.search_spec import OBJECTIVES
 from orchestration.search_study import REASON, open_study, repeated
+from orchestration.verdict import Verdict, write_verdict
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -37,8 +38,8 @@ LEAST_FOR_IMPORTANCE = 10
 """Finished trials below which the spread of the best tenth says nothing."""
 
 
-def report_searches(prepared: Prepared, overrides: Sequence[str]) -> SearchReport:
-    """Write reports/<cluster_name>/ from the trials that are there."""
+def report_searches(prepared: Prepared, overrides: Sequence[str], folder: Path | None = None) -> SearchReport:
+    """Write the report of the trials that are there into a folder, reports/<cluster_name> unless another is named."""
     from dashboards.search_report import write_search_report
     from dashboards.search_study import SearchStudy
     from madv.data.cache import load
@@ -75,8 +76,10 @@ def report_searches(prepared: Prepared, overrides: Sequence[str]) -> SearchRepor
         provenance=_provenance(prepared),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
     )
-    written = write_search_report(study, REPORTS / spec.cluster_name)
-    write_references(REPORTS / spec.cluster_name, references(tracked(prepared), prepared.cache_root))
+    place = folder or REPORTS / spec.cluster_name
+    written = write_search_report(study, place)
+    write_references(place, references(tracked(prepared), prepared.cache_root))
+    write_verdict(place, Verdict(headline=written.headline, warnings=written.warnings))
     return written
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.ids import digest
+from orchestration.mlflow_describe import describe
+from orchestration.mlflow_note import NOTE, failures
 from orchestration.mlflow_values import (
     child_params,
     fold_metrics,
@@ -15,7 +17,9 @@ from orchestration.mlflow_values import (
     pooled_metrics,
     predictions_csv,
     safe_name,
+    storable,
 )
+from orchestration.verdict import read_verdict
 
 if TYPE_CHECKING:
     from orchestration.cells import Cell, CellStore
@@ -58,6 +62,7 @@ class Recorder:
         self._runs = self._find_runs()
         self._logged: set[str] = set()
         self._complete: set[Child] = set()
+        self._ends: dict[Child, int] = {}
 
     def finished(self) -> bool:
         """Whether every run is there and ended well."""
@@ -85,6 +90,7 @@ class Recorder:
             if run is not None and run.info.status == "FINISHED" and not again:
                 self._logged.update(cell.key for cell in planned)
                 self._complete.add(child)
+                self._ends[child] = run.info.end_time
         self.log(self._store.states([cell.key for cell in self._plan.cells]))
 
     def close(self, report: Path | None) -> None:
@@ -96,6 +102,11 @@ class Recorder:
         parent = self._parent()
         if report is not None:
             self._client.log_artifacts(parent, str(report), "report")
+        verdict = None if report is None else read_verdict(report)
+        keys = {child: self._child_key(child) for child in self._cells}
+        runs = {child: self._runs[key].info.run_id for child, key in keys.items() if key in self._runs}
+        end = max(self._ends.values(), default=0)
+        describe(self._client, self._plan, self._experiment, parent, runs, verdict, end)
         for child in self._cells:
             if child not in self._complete and self._child_key(child) in self._runs:
                 self._client.set_terminated(self._child(child, None), "KILLED")
@@ -125,8 +136,11 @@ class Recorder:
         end = _milliseconds(max(cell.finished for cell in cells))
         self._log_metrics(run, [Metric(name, value, end, 0) for name, value in pooled_metrics(cells)])
         self._client.log_text(run, predictions_csv(cells), "predictions.csv")
+        if (said := failures(cells)) is not None:
+            self._client.set_tag(run, NOTE, said)
         self._client.set_terminated(run, _status(cell.state for cell in cells), end)
         self._complete.add(child)
+        self._ends[child] = end
 
     def _log_metrics(self, run: str, metrics: list[Any]) -> None:
         finite = [metric for metric in metrics if math.isfinite(metric.value)]
@@ -161,7 +175,7 @@ class Recorder:
             "question": spec.question,
             "design": spec.design.kind,
             "metric": spec.report.metric,
-            "seeds": list(spec.seeds),
+            "seeds": len(spec.seeds),
             "subjects": len(self._plan.facts.subjects),
         }
         return self._run(self._sweep_key, spec.cluster_name, params, {}, started)
@@ -193,7 +207,11 @@ class Recorder:
     def _log_params(self, run: str, params: dict[str, Any]) -> None:
         from mlflow.entities import Param
 
-        rows = [Param(safe_name(name), str(value)[:MAX_PARAM]) for name, value in params.items()]
+        # A setting that is not there is none: the others of its name stay numbers.
+        known = {
+            safe_name(name): storable(str(value))[:MAX_PARAM] for name, value in params.items() if value is not None
+        }
+        rows = [Param(name, value) for name, value in known.items()]
         for start in range(0, len(rows), MAX_PARAMS):
             self._client.log_batch(run, params=rows[start : start + MAX_PARAMS])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import functools
+import io
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -12,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from madv.compose import flatten
 from madv.metrics import score
+from orchestration.mlflow_views import differing
 
 if TYPE_CHECKING:
     from orchestration.cells import Cell
     from orchestration.plan import Variant
+    from orchestration.verdict import Finding
 
 
 def pooled_metrics(cells: Sequence[Cell]) -> Iterator[tuple[str, float]]:
@@ -45,6 +49,11 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII)
 
 
+def storable(text: str) -> str:
+    """A text without halves of surrogate pairs, which no database takes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def fold_metrics(cell: Cell) -> Iterator[tuple[str, float]]:
     """Values of one fold; its step is the fold's index."""
     yield "fold_seconds", cell.seconds
@@ -59,18 +68,36 @@ def child_params(variant: Variant, seed: int) -> dict[str, Any]:
     return {**variant.levels, **flatten(dataclasses.asdict(variant.config)), "seed": seed, "variant": variant.name}
 
 
+def factors(variants: Sequence[Variant]) -> list[str]:
+    """Parameters that tell the variants apart: the factors, or where there are none the settings that differ."""
+    levels = dict.fromkeys(name for variant in variants for name in variant.levels)
+    names = list(levels) or differing([flatten(dataclasses.asdict(variant.config)) for variant in variants])
+    return [safe_name(name) for name in names]
+
+
+def finding_metrics(found: Finding) -> Iterator[tuple[str, float]]:
+    """What the report says of a variant; the same of each of its seeds."""
+    named = {"difference": found.difference, "difference_low": found.low, "difference_high": found.high}
+    yield from ((name, value) for name, value in (named | {"p_holm": found.p_holm}).items() if value is not None)
+
+
 def predictions_csv(cells: Sequence[Cell]) -> str:
     """CSV: one row a clip; held_out is its subject, or where clips are split at random the fold."""
     names = next((cell.class_names for cell in cells if cell.class_names), ())
-    rows = [",".join(["sample_id", "held_out", "y_true", "y_pred", *names])]
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(_no_formulas(["sample_id", "held_out", "y_true", "y_pred", *names]))
     for cell in cells:
         for sample, true, predicted, shares in zip(
             cell.sample_id, cell.y_true, cell.y_pred, cell.probabilities, strict=True
         ):
-            rows.append(
-                ",".join([sample, cell.subject, str(true), str(predicted), *(f"{share:.6g}" for share in shares)])
-            )
-    return "\n".join(rows) + "\n"
+            rows.writerow([*_no_formulas([sample, cell.subject]), true, predicted, *(f"{one:.6g}" for one in shares)])
+    return written.getvalue()
+
+
+def _no_formulas(texts: Sequence[str]) -> list[str]:
+    """Texts that a spreadsheet will not compute."""
+    return [f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text for text in texts]
 
 
 @functools.cache

@@ -81,7 +81,8 @@ def test_mlflow_has_a_parent_and_a_child_a_variant_and_seed(folder: Path) -> Non
         " sorted(file.path for file in client.list_artifacts(parents[0].info.run_id, 'report')))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    files = [f"report/{name}" for name in ("ablation.csv", "ablation.md", "ablation.tex", "cells.json", "index.html")]
+    names = ("ablation.csv", "ablation.md", "ablation.tex", "cells.json", "index.html", "verdict.json")
+    files = [f"report/{name}" for name in names]
     assert done.stdout.splitlines()[-1] == f"5 1 {{'FINISHED'}} 4 {files}"
 
 

@@ -29,6 +29,8 @@ SWEEP_TAG = "madv.sweep"
 """On every run of a sweep: the sweep's key."""
 KEY_TAG = "madv.key"
 """On every run: its own key, by which it is found again."""
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow's page is then laid out for training, not for language models."""
 MAX_METRICS = 1000
 MAX_PARAMS = 100
 """Of one log_batch, set by MLflow."""
@@ -152,7 +154,7 @@ class Recorder:
         name = self._plan.spec.cluster_name
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            experiment: str = self._client.create_experiment(name)
+            experiment: str = self._client.create_experiment(name, tags=EXPERIMENT_TAGS)
             return experiment
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)

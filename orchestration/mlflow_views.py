@@ -99,7 +99,8 @@ def tag(view: View, metric: str, parent: str, created: int) -> tuple[str, str]:
         "groupBy": view.group_by,
         "compareRunCharts": [chart | {"uuid": f"{view.id}-{n}"} for n, chart in enumerate(view.charts)],
         "compareRunSections": [
-            {"uuid": uuid, "name": name, "display": shown, "isReordered": False} for uuid, name, shown in sections
+            {"uuid": uuid, "name": name, "display": shown, "isReordered": False, "columns": 2}
+            for uuid, name, shown in sections
         ],
         "isAccordionReordered": True,
     }

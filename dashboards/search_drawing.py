@@ -1,36 +1,25 @@
-"""The figures of a search: how it went, who was stopped where, and what mattered."""
+"""The figures of a search's trials: how it went, who was stopped where, what mattered, and what choosing flatters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
-from dashboards import text
-from dashboards.drawing import Figure, Json, label, numbers, rows_layout
+from dashboards import search_figures, text
+from dashboards.drawing import Figure, Json, label, numbers, or_none, rows_layout
+from dashboards.drawing_cells import HUES, LINES
 from dashboards.search_study import LESS_IS_BETTER, StudyOfTrials
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 AXES = {"seconds": "training seconds of a fold", "parameters": "parameters"}
-
-
-def history(study: StudyOfTrials, metric: str) -> pd.DataFrame:
-    """One row a finished trial: number, score, and the best so far. Stopped ones have no score and are not in it."""
-    import pandas as pd
-
-    rows = [(trial.number, trial.values[0]) for trial in study.trials if trial.state == "finished"]
-    table = pd.DataFrame(rows, columns=["trial", metric])
-    table["best"] = table[metric].cummax()
-    return table
 
 
 def draw_history(studies: Sequence[StudyOfTrials], metric: str) -> Figure:
     """Scores of finished trials in the order in which they were asked for, and the best so far of each study."""
     import pandas as pd
 
-    tables = [history(study, metric).assign(study=study.name) for study in studies]
-    data = pd.concat(tables, ignore_index=True)
+    tables = {study.name: search_figures.history(study, metric) for study in studies}
+    tables = {name: table.assign(study=name) for name, table in tables.items() if len(table)}
+    data = pd.concat(tables.values(), ignore_index=True)
     name = text.METRIC_NAMES.get(metric, metric)
     traces: list[Json] = [
         {
@@ -43,15 +32,15 @@ def draw_history(studies: Sequence[StudyOfTrials], metric: str) -> Figure:
             "hovertemplate": "trial %{x}: %{y:.3f}<extra></extra>",
         }
     ]
-    for table in tables:
+    for place, (study, table) in enumerate(tables.items()):
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": "best so far" if len(tables) == 1 else f"best so far, {label(str(table['study'].iloc[0]))}",
+                "name": "best so far" if len(studies) == 1 else f"best so far, {label(study)}",
                 "x": [int(number) for number in table["trial"]],
                 "y": numbers(table["best"]),
-                "line": {"shape": "hv", "width": 2, "color": "@better" if len(tables) == 1 else "@reference"},
+                "line": {"shape": "hv", "width": 2, "color": f"@line{place % HUES}", "dash": LINES[place % len(LINES)]},
                 "hoverinfo": "skip",
             }
         )
@@ -67,35 +56,34 @@ def draw_history(studies: Sequence[StudyOfTrials], metric: str) -> Figure:
     )
 
 
-def draw_front(study: StudyOfTrials, objectives: Sequence[str]) -> Figure:
-    """The first objective against the second, with the configurations that no other beats."""
-    import pandas as pd
-
-    front = {trial.number for trial in study.front}
-    rows = [(t.number, *t.values, t.number in front) for t in study.trials if t.state == "finished"]
-    data = pd.DataFrame(rows, columns=["trial", *objectives, "front"])
+def draw_front(studies: Sequence[StudyOfTrials], objectives: Sequence[str]) -> Figure:
+    """The first objective against the second, or against seconds, with the configurations that no other beats."""
+    data = search_figures.front(studies, objectives)
+    up, across = data.columns[2:4]
     traces: list[Json] = []
-    for chosen, name, colour in ((False, "beaten in every objective", "@faint"), (True, "beaten by none", "@better")):
-        part = data[data["front"] == chosen]
+    names = {False: "beaten", True: "beaten by none in both"}
+    for unbeaten, colour in ((False, "@faint"), (True, "@better")):
+        part = data[data["front"] == unbeaten]
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": name,
-                "x": numbers(part[objectives[1]]),
-                "y": numbers(part[objectives[0]]),
-                "text": [f"trial {number}" for number in part["trial"]],
-                "marker": {"size": 9, "color": colour, "symbol": "diamond" if chosen else "circle"},
+                "name": names[unbeaten],
+                "x": numbers(part[across]),
+                "y": numbers(part[up]),
+                "text": [_who(row, len(studies) > 1) for row in part.to_dict("records")],
+                "marker": {"size": 9, "color": colour, "symbol": "diamond" if unbeaten else "circle"},
                 "hovertemplate": "%{text}: %{y:.3f}, %{x:.3g}<extra></extra>",
             }
         )
-    first, second = (AXES.get(name, text.METRIC_NAMES.get(name, name)) for name in objectives[:2])
-    better = "less" if objectives[1] in LESS_IS_BETTER else "more"
+    first, second = (AXES.get(name, text.METRIC_NAMES.get(name, name)) for name in (up, across))
+    better = "less" if across in LESS_IS_BETTER else "more"
+    best = text.count(int(data["front"].sum()), "configuration")
     return Figure(
         name="front",
-        caption=f"{first} against {second}, of which {better} is better.",
-        alternative=f"{first} against {second}: {text.count(len(front), 'configuration')} of {len(data)} are beaten "
-        "by none.",
+        caption=f"{first} against {second}, of which {better} is better. Those that were stopped have no score and are "
+        "not drawn.",
+        alternative=f"{first} against {second}: {best} of {len(data)} are beaten by none of their study in both.",
         traces=traces,
         layout=_plane(second, first),
         data=data,
@@ -104,15 +92,7 @@ def draw_front(study: StudyOfTrials, objectives: Sequence[str]) -> Figure:
 
 def draw_stops(studies: Sequence[StudyOfTrials]) -> Figure:
     """How many folds each configuration was given."""
-    import pandas as pd
-
-    rows = [
-        (study.name, trial.number, trial.state, trial.folds)
-        for study in studies
-        for trial in study.trials
-        if trial.state in ("finished", "stopped", "failed")
-    ]
-    data = pd.DataFrame(rows, columns=["study", "trial", "state", "folds"])
+    data = search_figures.stops(studies)
     styles = {"finished": ("@better", "circle"), "stopped": ("@unclear", "x"), "failed": ("@worse", "triangle-down")}
     traces: list[Json] = []
     for state, (colour, symbol) in styles.items():
@@ -124,56 +104,119 @@ def draw_stops(studies: Sequence[StudyOfTrials]) -> Figure:
                 "name": state,
                 "x": [int(number) for number in part["trial"]],
                 "y": [int(folds) for folds in part["folds"]],
+                "text": [_who(row, len(studies) > 1) for row in part.to_dict("records")],
                 "marker": {"size": 8, "color": colour, "symbol": symbol},
-                "hovertemplate": "trial %{x}: %{y} folds<extra></extra>",
+                "hovertemplate": "%{text}: %{y} folds<extra></extra>",
             }
         )
     counts = data["state"].value_counts()
-    said = ", ".join(f"{counts.get(state, 0)} {state}" for state in styles)
+    stopped = data[data["state"] == "stopped"].to_dict("records")
+    said = [", ".join(f"{counts.get(state, 0)} {state}" for state in styles)]
+    said += [f"{_who(row, len(studies) > 1)} stopped after {row['folds']} of {row['of']}" for row in stopped]
     return Figure(
         name="stops",
-        caption="Folds that each configuration was given before it was finished, stopped or failed.",
-        alternative=f"Folds of each configuration: {said}.",
+        caption="Folds that each configuration was given before it was finished, stopped or failed, by its number. All "
+        "meet the subjects in one order.",
+        alternative=f"Folds of each configuration: {'; '.join(said)}.",
         traces=traces,
         layout=_plane("trial", "folds"),
         data=data,
     )
 
 
-def draw_importance(study: StudyOfTrials) -> Figure:
-    """Share of each parameter in what tells the better trials from the others."""
-    import pandas as pd
-
-    shares = sorted(study.importance.items(), key=lambda item: -item[1])
-    data = pd.DataFrame(shares, columns=["parameter", "importance"])
-    said = "; ".join(f"{name} {text.score(share)}" for name, share in shares)
+def draw_importance(studies: Sequence[StudyOfTrials]) -> Figure:
+    """Share of each parameter in what tells the better trials from the others: of each study, and the mean."""
+    data = search_figures.importance(studies)
+    means = data.drop_duplicates("parameter")[["parameter", "mean"]].reset_index(drop=True)
+    rows = {name: place for place, name in enumerate(means["parameter"])}
+    said = "; ".join(f"{row['parameter']} {text.score(row['mean'])}" for row in means.to_dict("records"))
+    several = data["study"].nunique() > 1
+    bars: Json = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "mean",
+        "x": numbers(means["mean"]),
+        "y": list(rows.values()),
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [0] * len(means),
+            "arrayminus": numbers(means["mean"]),
+            "thickness": 3,
+            "width": 0,
+            "color": "@reference",
+        },
+        "marker": {"size": 10, "color": "@reference"},
+        "hovertemplate": "%{x:.3f}<extra></extra>",
+    }
+    each: Json = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "one study",
+        "x": numbers(data["importance"]),
+        "y": [rows[name] for name in data["parameter"]],
+        "text": [label(str(name)) for name in data["study"]],
+        "marker": {"size": 7, "color": "@faint", "symbol": "circle-open"},
+        "hovertemplate": "%{text}: %{x:.3f}<extra></extra>",
+    }
     return Figure(
         name="importance",
         caption="Importance by PED-ANOVA: how differently the better trials are spread along a parameter, as a share "
-        "of all. It speaks of this space and this sampler, and rests on finished trials alone.",
+        f"of all{', in each study and in the mean' if several else ''}. It speaks of this space and this sampler, and "
+        "rests on finished trials alone.",
         alternative=f"Importance: {said}.",
-        traces=[
+        traces=[bars, each] if several else [bars],
+        layout=rows_layout(means["parameter"], "share", [0, 1.02], legend=several),
+        data=data,
+    )
+
+
+def draw_honest(studies: Sequence[StudyOfTrials], metric: str) -> Figure:
+    """Each group's score on the subjects that chose its configuration, and on those that did not."""
+    data = search_figures.tuned_and_held_out(studies)
+    name = text.METRIC_NAMES.get(metric, metric)
+    styles = {"tuned_on": ("tuned on", "@unclear", "circle-open"), "held_out": ("held out", "@reference", "diamond")}
+    rows = data.to_dict("records")
+    traces: list[Json] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [end for row in rows for end in (*numbers([row["tuned_on"], row["held_out"]]), None)],
+            "y": [end for place in range(len(rows)) for end in (place, place, None)],
+            "line": {"width": 2, "color": "@faint"},
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+    ]
+    for column, (title, colour, symbol) in styles.items():
+        traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": numbers(data["importance"]),
-                "y": list(range(len(data))),
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [0] * len(data),
-                    "arrayminus": numbers(data["importance"]),
-                    "thickness": 3,
-                    "width": 0,
-                    "color": "@reference",
-                },
-                "marker": {"size": 10, "color": "@reference"},
-                "hovertemplate": "%{x:.3f}<extra></extra>",
+                "name": title,
+                "x": numbers(data[column]),
+                "y": list(range(len(rows))),
+                "marker": {"size": 11, "color": colour, "symbol": symbol},
+                "hovertemplate": f"{title} %{{x:.3f}}<extra></extra>",
             }
-        ],
-        layout=rows_layout(data["parameter"], "share", [0, 1.02], legend=False),
+        )
+    said = [
+        f"{row['group']} {text.score(row['tuned_on'])} tuned on, {text.score(or_none(row['held_out']))} held out"
+        for row in rows
+    ]
+    return Figure(
+        name="honest",
+        caption=f"{name} of what each group chose: on the subjects that chose it, and on the group’s own, which did "
+        "not.",
+        alternative=f"{name}: {'; '.join(said)}.",
+        traces=traces,
+        layout=rows_layout(data["group"], name, [0, 1.02]),
         data=data,
     )
+
+
+def _who(row: Mapping[Hashable, Any], several: bool) -> str:
+    return f"{label(str(row['study']))}, trial {row['trial']}" if several else f"trial {row['trial']}"
 
 
 def _plane(across: str, up: str) -> Json:

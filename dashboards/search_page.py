@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dashboards import html, search_drawing, text
+from dashboards import html, search_drawing, search_drawing_space, search_figures, text
 from dashboards.analysis import Analysis
 from dashboards.drawing import Figure
 from dashboards.race_simulation import CONFIDENCE, OWN_SPREAD, RUNS, SUBJECT_SPREAD, stop_rates
+from dashboards.search_axes import find_axes
 from dashboards.search_study import SearchStudy, SearchTrial, StudyOfTrials
 
 if TYPE_CHECKING:
@@ -20,8 +23,12 @@ SECTIONS = {
     "chosen": "What was chosen",
     "honest": "Tuned on, and held out",
     "history": "How it went",
+    "front": "Score against cost",
     "race": "The race",
     "importance": "What mattered",
+    "slices": "One setting at a time",
+    "contours": "Two settings at a time",
+    "parallel": "All settings at once",
     "trials": "Configurations",
     "ran": "What was run",
     "reading": "How to read it",
@@ -31,6 +38,10 @@ SEED = 0
 """Of the simulation of false stops: the same report gives the same bytes."""
 LEVEL = 0.7
 """UF1 that false stops are simulated at as long as nothing is finished."""
+MOST_SLICES, MOST_CROSSED = 12, 4
+"""Of the most important settings: those drawn alone, and those of numbers drawn by two."""
+LEAST_TO_CROSS = 10
+"""Finished configurations that a surface over two settings rests on."""
 
 
 def page(
@@ -50,18 +61,20 @@ def page(
     trials = [trial for one in study.studies for trial in one.trials]
     settings = list(dict.fromkeys(key for trial in trials for key in trial.settings))
     race = race_facts(study)
-    missing = {"honest": nested is None, "race": not study.race, "importance": not drawn["importance"]}
+    left_out = {"honest": study.nested is None, "race": not study.race}
     return html.render(
         "search.html.j2",
         study=study,
         headline=headline,
         warnings=warnings,
         facts=_facts(study),
-        sections=[(anchor, title) for anchor, title in SECTIONS.items() if not missing.get(anchor)],
+        sections=[(anchor, title) for anchor, title in SECTIONS.items() if not left_out.get(anchor)],
         titles=SECTIONS,
         drawn=drawn,
+        missing=_missing(study),
         metric=text.METRIC_NAMES.get(study.objectives[0], study.objectives[0]),
         held_out=_held_out(nested, study.objectives[0]),
+        limits=[] if nested is None else _limits(nested),
         race=race,
         settings=settings,
         rows=[_row(rank, one, trial) for rank, (one, trial) in enumerate(_ranked(study), start=1)],
@@ -77,18 +90,50 @@ def page(
 
 def draw(study: SearchStudy) -> dict[str, list[Figure]]:
     """The figures of each section; a section without data has none."""
-    finished = [trial for one in study.studies for trial in one.trials if trial.state == "finished"]
-    history: list[Figure] = []
-    if finished:
-        history.append(search_drawing.draw_history(study.studies, study.objectives[0]))
-    if finished and len(study.objectives) > 1:
-        history.append(search_drawing.draw_front(study.studies[0], study.objectives))
-    shares = [search_drawing.draw_importance(one) for one in study.studies[:1] if one.importance]
-    raced = any(one.races for one in study.studies) and finished
+    studies, objectives = study.studies, study.objectives
+    metric = text.METRIC_NAMES.get(objectives[0], objectives[0])
+    done = search_figures.finished(studies)
+    shares = search_figures.importance(studies)
+    axes = find_axes(done, dict(zip(shares["parameter"], shares["mean"], strict=True)))
+    crossed = [axis for axis in axes if not axis.choices][:MOST_CROSSED] if len(done) >= LEAST_TO_CROSS else []
+    # Groups score different subjects, some of them easier: what lies between groups is not the settings'.
+    column, name = ("score", metric) if len(studies) == 1 else ("relative", f"{metric} less its group’s median")
+    chosen = any(one.best is not None for one in studies)
+    ended = any(trial.state != "waiting" and trial.folds for one in studies for trial in one.trials)
+    raced = any(one.races for one in studies) and ended
     return {
-        "history": history,
-        "race": [search_drawing.draw_stops(study.studies)] if raced else [],
-        "importance": shares,
+        "honest": [search_drawing.draw_honest(studies, objectives[0])] if study.nested and chosen else [],
+        "history": [search_drawing.draw_history(studies, objectives[0])] if len(done) else [],
+        "front": [search_drawing.draw_front(studies, objectives)] if len(done) else [],
+        "race": [search_drawing.draw_stops(studies)] if raced else [],
+        "importance": [search_drawing.draw_importance(studies)] if len(shares) else [],
+        "slices": [search_drawing_space.draw_slice(done, axis, metric) for axis in axes[:MOST_SLICES]],
+        "contours": [
+            search_drawing_space.draw_contour(done, across, up, name, column)
+            for across, up in combinations(crossed, 2)
+            if (done[across.setting].notna() & done[up.setting].notna()).sum() >= LEAST_TO_CROSS
+        ],
+        "parallel": [search_drawing_space.draw_parallel(done, axes, metric)] if axes else [],
+    }
+
+
+def _missing(study: SearchStudy) -> dict[str, str]:
+    """Why a section has no figure, should it have none."""
+    number = sum(trial.state == "finished" for one in study.studies for trial in one.trials)
+    if not number:
+        return dict.fromkeys(SECTIONS, "No configuration is finished.")
+    finished = f"{text.count(number, 'configuration')} {'is' if number == 1 else 'are'} finished"
+    alone = "PED-ANOVA tells it of one objective, and this search has several."
+    few = (
+        f"{finished}; it takes ten in one study that do not all score the same, and a parameter that all of them have."
+    )
+    return {
+        "honest": "No group has chosen yet.",
+        "race": "No fold is trained.",
+        "importance": alone if len(study.objectives) > 1 else few,
+        "slices": f"{finished}, and no setting has two values among them.",
+        "contours": f"{finished}; it takes {LEAST_TO_CROSS} that have the same two settings of numbers.",
+        "parallel": f"{finished}, and no setting has two values among them.",
     }
 
 
@@ -134,6 +179,18 @@ def _held_out(nested: Analysis | None, metric: str) -> str:
     result = nested.results[0]
     interval = result.intervals.get(metric)
     return f"{text.score(result.scores[metric])} {text.interval(*interval) if interval else ''}".strip()
+
+
+def _limits(nested: Analysis) -> list[str]:
+    """What the held-out score does not rest on, and why."""
+    outcomes = nested.outcomes
+    missing = int((~outcomes.trained & ~outcomes.failed).sum())
+    reasons = Counter(failure.headline for failure in outcomes.failures)
+    said = (
+        [f"{text.count(missing, 'cell')} {'is' if missing == 1 else 'are'} missing: not trained yet"] if missing else []
+    )
+    said += [f"{text.count(number, 'cell')} failed: {reason}" for reason, number in reasons.most_common()]
+    return said + [note for result in nested.results for note in result.notes]
 
 
 def _ranked(study: SearchStudy) -> list[tuple[StudyOfTrials, SearchTrial]]:

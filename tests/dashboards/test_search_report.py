@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_up import make_study, stream_variants
 
-from dashboards.search_drawing import history
+from dashboards.search_figures import history
 from dashboards.search_page import race_facts
 from dashboards.search_report import write_search_report
 from dashboards.search_study import SearchStudy, SearchTrial, StudyOfTrials

@@ -14,6 +14,7 @@ from orchestration.cli_arguments import add_overrides, hours, positive, shape
 from orchestration.cli_cluster import add_cluster
 from orchestration.cli_data_commands import FACTS, add_data
 from orchestration.cli_nightly import add_nightly
+from orchestration.cli_ui import add_ui
 from orchestration.collect import add_gc
 
 USER_ERROR = 2
@@ -146,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_methods)
     add_data(commands.add_parser("data", help="data sets: what they hold, and preparing them"))
     add_cluster(commands.add_parser("cluster", help="Kubernetes manifests of a sweep"))
+    add_ui(commands.add_parser("ui", help="the report so far, MLflow and Optuna's dashboard, while a sweep runs"))
     add_nightly(commands.add_parser("nightly", help="train what changed since last night, and say what moved"))
     add_gc(commands.add_parser("gc", help="remove old cells, weights and clips that no report refers to"))
     return parser

@@ -56,7 +56,7 @@ def open_study(search: Search, *, create: bool = True) -> Study | None:
             return None
         file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        storage = _storage(url)
+        storage = open_storage(url)
         known = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
         if search.study not in known and not create:
             return None
@@ -189,7 +189,8 @@ def tpe(seed: int) -> BaseSampler:
         return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
 
-def _storage(url: str) -> BaseStorage:
+def open_storage(url: str) -> BaseStorage:
+    """What holds a study, by storage_url; made if it is not there."""
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 

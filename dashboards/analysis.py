@@ -9,7 +9,7 @@ import numpy as np
 
 from dashboards import statistics, text
 from dashboards.components import Components, find_components
-from dashboards.controls import Control, alarms, check_controls
+from dashboards.controls import Control, alarms, check_controls, not_judged
 from dashboards.identity import identity_note
 from dashboards.outcomes import Ints, Outcomes, collect, rectangle
 from dashboards.paired import Comparison, adjust, compare
@@ -96,13 +96,14 @@ def analyse(study: Study) -> Analysis:
         ]
         adjusted = adjust([result.comparison for result in results], study)
         results = [replace(result, comparison=one) for result, one in zip(results, adjusted, strict=True)]
+    controls = tuple(check_controls(study))
     ranked = sorted(results, key=lambda result: -result.scores.get(study.metric, -np.inf))
     return Analysis(
         study=study,
         outcomes=outcomes,
         results=tuple(ranked),
-        notes=_limits(study, reference, results),
-        controls=tuple(check_controls(study)),
+        notes=(*_limits(study, reference, results), *not_judged(study, controls)),
+        controls=controls,
         components=find_components(study, outcomes, resampling),
         spread=find_spread(study, outcomes, [result.comparison for result in results]),
     )

@@ -45,15 +45,24 @@ class Components:
     """Whether that was a variant."""
     seeds: int = 0
     subjects: int = 0
+    left_out: tuple[str, ...] = ()
+    """Variants without two subjects complete; what needs them is not computed."""
 
 
 def find_components(study: Study, outcomes: Outcomes, resampling: Resampling) -> Components:
-    """Estimates on the seeds and subjects that every variant has complete; empty for designs without combinations."""
+    """Estimates on the seeds and subjects that all variants with two of them complete have in common.
+
+    Designs without combinations have none.
+    """
     reference = next((variant.levels for variant in study.variants if variant.is_reference), None)
-    seeds, subjects = rectangle(np.asarray(outcomes.done.all(axis=0)))
-    if study.design not in FACTORIAL or reference is None or len(subjects) < 2:
+    if study.design not in FACTORIAL or reference is None:
         return Components()
-    counts = [outcomes.counts[v][np.ix_(seeds, subjects)] for v in range(len(study.variants))]
+    kept = [v for v in range(len(study.variants)) if len(rectangle(outcomes.done[v])[1]) >= 2]
+    left_out = tuple(variant.name for v, variant in enumerate(study.variants) if v not in kept)
+    seeds, subjects = rectangle(np.asarray(outcomes.done[kept].all(axis=0)))
+    if not kept or len(subjects) < 2:
+        return Components(left_out=left_out)
+    counts = [outcomes.counts[v][np.ix_(seeds, subjects)] for v in kept]
     counts.append(majority(study, [study.subjects[n] for n in subjects]))
     names = tuple(study.subjects[n] for n in subjects)
     scores = np.array([statistics.pooled(one, METRICS[study.metric]).mean() for one in counts])  # (V + 1,)
@@ -63,12 +72,13 @@ def find_components(study: Study, outcomes: Outcomes, resampling: Resampling) ->
         made = [_estimate(one, scores, resampled, len(subjects), study.alpha) for one in found]
         return tuple(sorted(made, key=lambda one: -abs(one.value)) if ranked else made)
 
-    levels = [variant.levels for variant in study.variants]
+    levels = [study.variants[v].levels for v in kept]
     fraction = study.design == "fractional_factorial"
     effects: Callable[[Sequence[Levels], Levels], list[Contrast]] = (
         contrasts.balanced_effects if fraction else contrasts.main_effects
     )
-    shares = None if fraction else contrasts.shapley(levels, reference)
+    # The majority stands in for a variant that was not planned, never for one that was left out.
+    shares = None if fraction or left_out else contrasts.shapley(levels, reference)
     trained_nothing = shares is not None and all(one.weights[-1] == 0 for one in shares)
     return Components(
         effects=estimates(effects(levels, reference)),
@@ -78,6 +88,7 @@ def find_components(study: Study, outcomes: Outcomes, resampling: Resampling) ->
         trained_nothing=trained_nothing,
         seeds=len(seeds),
         subjects=len(subjects),
+        left_out=left_out,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -50,6 +51,21 @@ def check_controls(study: Study) -> list[Control]:
         else:
             found.append(_shuffled(study, ours))
     return found
+
+
+def not_judged(study: Study, judged: Sequence[Control]) -> list[str]:
+    """What to say of the study's other controls."""
+    said = []
+    for kind, variant in study.controls.items():
+        if kind in [control.kind for control in judged]:
+            continue
+        cells = [study.cells.get((variant.name, *place)) for place in product(study.seeds, study.subjects)]
+        states = [cell.state for cell in cells if cell is not None]
+        failed = f" and {states.count('failed')} failed" if "failed" in states else ""
+        needed = "two subjects, the reference’s too" if kind == "repeat" else "two subjects"
+        done = f"{states.count('done')} of its {text.count(len(cells), 'cell')} are done{failed}"
+        said.append(f"The control {kind.replace('_', ' ')} is not judged: it takes {needed}; {done}.")
+    return said
 
 
 def _repeat(study: Study, reference: Ints, repeat: Ints) -> Control:

@@ -51,9 +51,9 @@ DRAWN = ("scores", "differences", "parts", "learning", "subjects", "spread", "co
 MISSING = {
     "scores": "No variant has a score yet.",
     "differences": "There is nothing to compare: no reference, or no cells in common with it.",
-    "parts": "Not every combination has cells for at least two common subjects yet.",
+    "parts": "No two combinations that belong together have cells for two common subjects yet.",
     "spread": "",
-    "learning": "The cells hold no training history.",
+    "learning": "No cell that is done holds a training history.",
     "subjects": "No subject has been scored.",
     "cost": "No cell is done, so no cost is known.",
     "growth": "The reference's clips cannot be stretched or shrunk.",
@@ -90,7 +90,7 @@ def page(analysis: Analysis, table: pd.DataFrame, methods: MethodComparison | No
         sections=[(anchor, title) for anchor, title in SECTIONS.items() if anchor not in left_out],
         methods=comparison_text.section(methods) if methods else "",
         groups=[(anchor, SECTIONS[anchor], drawn[anchor]) for anchor in DRAWN if anchor not in left_out],
-        said={"spread": sentences(analysis.spread, study)},
+        said={"spread": sentences(analysis.spread, study), "parts": _left_out(analysis)},
         missing=MISSING,
         heads=page_tables.column_heads(analysis),
         rows=[
@@ -176,6 +176,13 @@ def _progress(analysis: Analysis) -> str:
         f"{outcomes.planned - done - failed:,} not run. Each variant is scored on the seeds and subjects that it has "
         "complete, so scores may rest on different clips; differences are taken on what both variants have."
     )
+
+
+def _left_out(analysis: Analysis) -> list[str]:
+    names = list(analysis.components.left_out)
+    if not names or len(names) == len(analysis.study.variants):
+        return []
+    return [f"Left out with all that needs them, for they have no two subjects complete: {text.several(names)}."]
 
 
 def _failures(analysis: Analysis) -> list[tuple[str, list[Failure]]]:

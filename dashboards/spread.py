@@ -78,8 +78,10 @@ def sentences(spread: Spread, study: Study) -> list[str]:
             f"Endlessly many seeds would narrow the standard error of a mean accuracy over these subjects by "
             f"{float(np.median(gains)):.0%} (median of the variants); the rest is what subjects differ by."
         )
-    else:
+    elif len(study.seeds) == 1:
         said.append("One seed does not tell what single trainings add to the variance.")
+    else:
+        said.append("Where the variance comes from is not known: no variant has two seeds of two subjects complete.")
     return said
 
 

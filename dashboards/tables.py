@@ -75,6 +75,8 @@ def headline(analysis: Analysis) -> str:
     start = f"{who} comes first with {text.METRIC_NAMES[study.metric]} {text.score(first.scores[study.metric])}"
     if study.metric in first.intervals:
         start += f" {text.interval(*first.intervals[study.metric])}"
+    if len(first.subjects) < len(study.subjects):
+        start += f" (on {len(first.subjects)} of {text.count(len(study.subjects), 'subject')})"
     found: dict[str, list[str]] = {"hurts": [], "helps": [], "equivalent": [], "inconclusive": []}
     for result in analysis.results:
         if result.comparison is not None and result.comparison.verdict is not None:

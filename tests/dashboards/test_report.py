@@ -134,7 +134,7 @@ def test_a_report_comes_however_bad_the_study(study_of: StudyOf, tmp_path: Path)
     assert "nothing is compared" in write_report(alone, tmp_path / "alone").notes[0]
     bare = replace(study, cells={key: replace(cell, history={}) for key, cell in study.cells.items()}, ceilings=None)
     content = write_report(bare, tmp_path / "bare").path_html.read_text(encoding="utf-8")
-    assert "The cells hold no training history." in content
+    assert "No cell that is done holds a training history." in content
 
 
 def test_factor_named_like_a_column_keeps_both(study_of: StudyOf) -> None:

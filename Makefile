@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-overhead bench-model bench-data bench-report calibration bench-race twins lock clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race twins lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,9 @@ bench-overhead: $(READY)  ## What the engine costs beside training: against thre
 
 bench-model: $(READY)  ## MADV-Net beside VideoMAE-B: a training step and an inference clip.
 	$(BIN)/python -m tests.bench.model
+
+bench-folds: $(READY)  ## Folds side by side as one program against one after the other; meant for a GPU.
+	$(BIN)/python -m tests.bench.folds
 
 bench-data: $(READY)  ## Preparing a data set (share of JPEG decoding), opening its cache, reading it in training.
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +16,29 @@ MOVED = 28
 """A copy is moved by the width over this: 4 of 112 pixels."""
 
 
+class Changes(NamedTuple):
+    """What is done to each clip of a batch."""
+
+    mirrored: npt.NDArray[np.bool_]
+    """(B,)"""
+    shifts: npt.NDArray[np.int64]
+    """(B, 2) pixels, vertical and horizontal."""
+
+
+def draw_changes(size: int, train: TrainConfig, rng: np.random.Generator) -> Changes:
+    """Of a batch of that size: drawn alike whatever streams are on."""
+    return Changes(rng.random(size) < 0.5, rng.integers(-train.shift, train.shift + 1, size=(size, 2)))
+
+
 def augment(
-    clip: dict[str, torch.Tensor], clips: Clips, train: TrainConfig, rng: np.random.Generator
+    clip: dict[str, torch.Tensor], clips: Clips, train: TrainConfig, changes: Changes
 ) -> dict[str, torch.Tensor]:
-    """Mirror and shift each clip of a batch, all its streams alike. Drawn for every batch, whatever streams are on."""
-    size = len(next(iter(clip.values())))
-    mirrored = torch.from_numpy(rng.random(size) < 0.5)
-    shifts = rng.integers(-train.shift, train.shift + 1, size=(size, 2))
+    """Mirror and shift each clip of a batch, as the recipe allows, all its streams alike."""
     if train.mirror:
+        mirrored = torch.from_numpy(changes.mirrored)
         clip = {name: mirror(name, x, mirrored.to(x.device), clips) for name, x in clip.items()}
     if train.shift:
-        clip = {name: x if name == "au" else translate(x, shifts, train.shift) for name, x in clip.items()}
+        clip = {name: x if name == "au" else translate(x, changes.shifts, train.shift) for name, x in clip.items()}
     return clip
 
 

@@ -65,6 +65,9 @@ class TrainConfig:
     """Predict the mean of a clip and its mirror image."""
     compile: bool = False
     """torch.compile the network; without a compiler it says so and goes on."""
+    folds_per_step: Positive | Literal["auto"] = "auto"
+    """Folds of a variant and seed that are trained as one program (madv.together), the same but for rounding. auto: as
+    many as fit on a GPU, one on a CPU, where more are slower."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=STRICT)
@@ -136,6 +139,7 @@ class Config:
         sections = dataclasses.asdict(self)
         sections.pop("dataset")
         sections["pretrain"].pop("dataset")
+        del sections["train"]["folds_per_step"]  # how, not what
         # What the network in question does not read must not tell one run from another.
         if self.method.name == "madv_net":
             sections.pop("method")

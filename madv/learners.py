@@ -33,8 +33,9 @@ class Learner:
     """Streams."""
     balance: Callable[[torch.Tensor], torch.Tensor]
     """(C,) clips of each class in the training fold to (C,) weights."""
-    losses: Callable[[Call, Clip, torch.Tensor, torch.Tensor | None, torch.Tensor], Losses]
-    """The network's call, batch, (B,) labels, (B, n_au) annotated units or None, (C,) weights."""
+    losses: Callable[..., Losses]
+    """The network's call, batch, (B,) labels, (B, n_au) annotated units or None, (C,) weights; of MADV-Net (B,) also,
+    the clips' shares in the means."""
     logits: Callable[[Clip], torch.Tensor]
     """Batch to (B, C)."""
 
@@ -51,10 +52,15 @@ def _madv_net(config: Config, clips: Clips, key: str) -> Learner:
     initialise(network, key)
 
     def losses(
-        call: Call, clip: Clip, target: torch.Tensor, units: torch.Tensor | None, weights: torch.Tensor
+        call: Call,
+        clip: Clip,
+        target: torch.Tensor,
+        units: torch.Tensor | None,
+        weights: torch.Tensor,
+        share: torch.Tensor | None = None,
     ) -> Losses:
         outputs = call(clip)
-        return *joint_loss(outputs, target, units, weights, config.loss), outputs.logits
+        return *joint_loss(outputs, target, units, weights, config.loss, share), outputs.logits
 
     def logits(clip: Clip) -> torch.Tensor:
         found: torch.Tensor = network(clip).logits

@@ -43,7 +43,13 @@ def class_weights(
     return (weights / weights[present].mean()).float()
 
 
-def focal_loss(logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, lam: float) -> torch.Tensor:
+def focal_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor,
+    lam: float,
+    share: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Mean of -mu_y (1 - p_y) ** lambda log p_y (Eq. 19), in fp32.
 
     Args:
@@ -51,12 +57,13 @@ def focal_loss(logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor
         target: (B,) class indices.
         weights: (C,) the balance factor.
         lam: the focusing exponent; 0 is weighted cross-entropy.
+        share: (B,) of each clip in the mean, with sum 1; None: equal.
     """
     log_p = functional.log_softmax(_finite(logits), dim=-1).gather(1, target[:, None])[:, 0]
     # 1 - p as -expm1(log p): exact for p near 1, where 1 - exp(log p) cancels. Its floor keeps the gradient of
     # x ** lambda finite at p = 1 for lambda < 1.
     remaining = (-torch.expm1(log_p)).clamp(min=1e-12)
-    return -(weights[target] * remaining**lam * log_p).mean()
+    return -_mean(weights[target] * remaining**lam * log_p, share)
 
 
 def joint_loss(
@@ -65,6 +72,7 @@ def joint_loss(
     au_target: torch.Tensor | None,
     weights: torch.Tensor,
     config: LossConfig,
+    share: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """L = L_focal + w_freq (alpha L_low + beta L_mid + gamma L_high) + w_au L_AU (Eq. 18) + L_dropping.
 
@@ -75,19 +83,22 @@ def joint_loss(
             each class against the rest, or left out (model.au.without_units).
         weights: (C,) from class_weights.
         config: the weights of the terms.
+        share: (B,) of each clip in every mean, with sum 1; None: equal.
 
     Returns:
         The loss, and its terms before weighting, by name: focal, low, mid, high, au, dropping. A term that is off
         is absent.
     """
-    terms = {"focal": focal_loss(outputs.logits, target, weights, config.focal_lambda)}
+    terms = {"focal": focal_loss(outputs.logits, target, weights, config.focal_lambda, share)}
     for name, logits in outputs.levels.items():
-        terms[name] = functional.cross_entropy(_finite(logits), target)
+        terms[name] = _mean(functional.cross_entropy(_finite(logits), target, reduction="none"), share)
     if config.w_au > 0 and outputs.compression is not None and outputs.reconstruction is not None:
-        terms["au"] = config.beta_ib * outputs.compression.float() + outputs.reconstruction.float()
+        au = config.beta_ib * outputs.compression.float() + outputs.reconstruction.float()
         if outputs.au_logits is not None:
             aim = functional.one_hot(target, outputs.logits.shape[1]).float() if au_target is None else au_target
-            terms["au"] = terms["au"] + functional.binary_cross_entropy_with_logits(_finite(outputs.au_logits), aim)
+            missed = functional.binary_cross_entropy_with_logits(_finite(outputs.au_logits), aim, reduction="none")
+            au = au + missed.mean(1)
+        terms["au"] = _mean(au, share)
     if outputs.auxiliary is not None:
         terms["dropping"] = outputs.auxiliary.float()
     scale = {"focal": 1.0, "au": config.w_au, "dropping": 1.0}
@@ -95,6 +106,11 @@ def joint_loss(
         scale[name] = config.w_freq * weight
     total = torch.stack([scale[name] * term for name, term in terms.items()]).sum()
     return total, terms
+
+
+def _mean(x: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+    """(B,) -> (), over clips."""
+    return x.mean() if share is None else (x * share).sum()
 
 
 def _finite(logits: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,11 +70,19 @@ def optimise(
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach() * (len(batch) / clips)
         for name, value in sums.items():
             history.setdefault(name, []).append(float(value))
-        if not math.isfinite(history["loss"][-1]):
-            raise TrainingError(f"the loss is {history['loss'][-1]} after epoch {epoch + 1}; lower train.learning_rate")
+        check_finite(history)
         if progress is not None:
             progress(epoch + 1)
     return history
+
+
+def check_finite(history: Mapping[str, Sequence[float]]) -> None:
+    """Raises:
+    TrainingError: the loss of an epoch is infinite or not a number.
+    """
+    for epoch, loss in enumerate(history["loss"], start=1):
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is {loss} after epoch {epoch}; lower train.learning_rate")
 
 
 def batches_per_epoch(clips: int, batch_size: int) -> int:
@@ -88,12 +96,21 @@ def autocast(train: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, precision, enabled=precision is not torch.float32)
 
 
-def parameter_groups(network: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight matrices and kernels decay; biases, norms, tokens and embeddings do not."""
+def parameter_groups(
+    network: torch.nn.Module, weight_decay: float, stacked: Mapping[str, torch.Tensor] | None = None
+) -> list[dict[str, Any]]:
+    """Weight matrices and kernels decay; biases, norms, tokens and embeddings do not.
+
+    Args:
+        network: whose parameters they are.
+        weight_decay: of the first group.
+        stacked: what is trained in the parameters' place, by their names; None: themselves.
+    """
     matrices: list[torch.Tensor] = []
     others: list[torch.Tensor] = []
     for name, parameter in network.named_parameters():
-        (others if parameter.ndim == 1 or name.endswith(("token", "unit")) else matrices).append(parameter)
+        group = others if parameter.ndim == 1 or name.endswith(("token", "unit")) else matrices
+        group.append(parameter if stacked is None else stacked[name])
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from madv.augment import augment, copied, mirror
+from madv.augment import augment, copied, draw_changes, mirror
 from madv.compiled import compiled
 from madv.config import Config
 from madv.data.clips import Clips
@@ -54,24 +54,19 @@ def train_fold(
         TrainingError: the loss or a prediction is infinite or not a number.
     """
     started = time.perf_counter()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = compute_device()
     key = f"{seed}/{fold.subject}"
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         learner = make_learner(config, clips, key)
-        torch.manual_seed(seed_of(key, "dropout"))
+        torch.manual_seed(seed_of(key, "dropout"))  # of the comparison methods; MADV-Net's is keyed by place
         if start is not None:
             load_pretrained(learner.network, start)
         learner.network.to(device)
         scale = scales(clips, fold.train, learner.reads)
-        order = np.random.default_rng(seed_of(key, "norms")).permutation(fold.train)
         found = []
 
         def predict() -> None:
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                _settle_norms(learner, config, order, clips, scale, device)
-                found.append(_predict(learner, config, fold.test, clips, scale, device))
+            found.append(predict_fold(learner, config, fold, clips, scale, key, device))
             learner.network.train()
 
         def epoch_done(epochs: int) -> None:
@@ -80,13 +75,54 @@ def train_fold(
             if progress is not None:
                 progress(epochs)
 
-        taught = shuffled_labels(clips, fold.train, key) if config.protocol.labels == "shuffled" else clips
+        taught = taught_clips(config, clips, fold.train, key)
         history = fit(learner, config, fold.train, taught, scale, key, device, epoch_done, copies=fold.copies)
         predict()
     probabilities = found[-1]
     if config.protocol.epoch == "best_on_test":
         history["held_out_accuracy"] = [float(np.mean(p.argmax(axis=1) == clips.labels[fold.test])) for p in found]
         probabilities = found[int(np.argmax(history["held_out_accuracy"]))]
+    return fold_result(learner, fold, clips, probabilities, history, time.perf_counter() - started, device)
+
+
+def compute_device() -> torch.device:
+    """The GPU where there is one, its peak memory counted from now; else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.reset_peak_memory_stats()
+    return torch.device("cuda")
+
+
+def predict_fold(
+    learner: Learner,
+    config: Config,
+    fold: Fold,
+    clips: Clips,
+    scale: dict[str, torch.Tensor],
+    key: str,
+    device: torch.device,
+) -> npt.NDArray[np.float32]:
+    """(n_test, C) probabilities of the fold's test clips, after the norms were measured on its training clips."""
+    order = np.random.default_rng(seed_of(key, "norms")).permutation(fold.train)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        _settle_norms(learner, config, order, clips, scale, device)
+        return _predict(learner, config, fold.test, clips, scale, device)
+
+
+def fold_result(
+    learner: Learner,
+    fold: Fold,
+    clips: Clips,
+    probabilities: npt.NDArray[np.float32],
+    history: dict[str, list[float]],
+    seconds: float,
+    device: torch.device,
+) -> FoldResult:
+    """What a fold leaves.
+
+    Raises:
+        TrainingError: a prediction is infinite or not a number.
+    """
     if not np.isfinite(probabilities).all():
         raise TrainingError(f"predictions for {fold.subject} are not numbers; lower train.learning_rate")
     return FoldResult(
@@ -95,11 +131,16 @@ def train_fold(
         y_pred=probabilities.argmax(axis=1),
         probabilities=probabilities,
         history=history,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     )
+
+
+def taught_clips(config: Config, clips: Clips, rows: npt.NDArray[np.int64], key: str) -> Clips:
+    """The clips with the labels that training sees: their own, or dealt out anew among these rows."""
+    return shuffled_labels(clips, rows, key) if config.protocol.labels == "shuffled" else clips
 
 
 def shuffled_labels(clips: Clips, rows: npt.NDArray[np.int64], key: str) -> Clips:
@@ -142,7 +183,7 @@ def fit(
         clip = batches(index)
         if copies is not None:
             clip = copied(clip, copies[index.cpu().numpy()], clips)
-        clip = augment(clip, clips, train, changes)
+        clip = augment(clip, clips, train, draw_changes(len(index), train, changes))
         with autocast(train, device):
             chosen = None if units is None else units[index]
             loss, terms, logits = learner.losses(call, clip, target[index], chosen, weights)

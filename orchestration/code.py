@@ -20,8 +20,11 @@ COMMON: tuple[str, ...] = (
     "learners.py",
     "losses.py",
     "model",
+    "noise.py",
     "optimise.py",
+    "padded.py",
     "seeds.py",
+    "together.py",
     "train.py",
 )
 """What every training runs, below the package madv; a folder stands for its modules."""

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError
 from orchestration.cluster_visit import Visit
+from orchestration.gpu_use import Use
+from orchestration.packing import Packing, pilot
 from orchestration.ray_session import ray_session
 from orchestration.tasks import CellEvent, make_tasks
 
 if TYPE_CHECKING:
     from orchestration.cells import CellStore
     from orchestration.plan import Plan, PlannedCell
-    from orchestration.spec import Resources
     from orchestration.weights import WeightStore
 
 TRAINER = "madv.train:train_fold"
+TOGETHER = "madv.together:train_folds"
 PRETRAINER = "madv.pretrain:pretrain_fold"
 LOADER = "madv.data.cache:load"
 FRUITLESS = 8
@@ -80,15 +82,18 @@ def run(
     with ray_session(on_lost, Visit.of(plan, store, cache_root)) as available:
         from ray import tune
 
-        gpus, slots = shares(resources, available)
+        packing = Packing(resources, available)
         for cells, pretraining in ((first, True), (pending, False)):
             listener = Listener(cells, on_event)
             # Tune gives up a trial whose worker dies before it is up, so what is left goes into another round.
             while remaining := [cell for cell in cells if cell.key not in listener.seen]:
-                tasks = tuple(make_tasks(plan, remaining, slots, pretraining=pretraining))
+                tasks = tuple(make_tasks(plan, remaining, packing.slots, pretraining=pretraining))
+                measured = packing.wants_pilot and not pretraining
+                if measured:
+                    tasks = (pilot(tasks[0]),)
                 fit(
                     listener,
-                    {"cpu": resources.cpus_per_trial, "gpu": gpus},
+                    {"cpu": resources.cpus_per_trial, "gpu": packing.gpus},
                     {"task": tune.grid_search(list(range(len(tasks))))},  # starts them in this order
                     tasks=tasks,
                     store=store,
@@ -98,8 +103,16 @@ def run(
                     trainer=trainer,
                     pretrainer=pretrainer,
                     loader=loader,
+                    together=TOGETHER if trainer == TRAINER else None,
+                    crowd=packing.crowd,
+                    pilot=measured,
                 )
-                if listener.broken or not any(cell.key in listener.seen for cell in remaining):
+                if measured:
+                    packing.fill(listener.use)
+                if crowded := listener.crowded:
+                    listener.crowded = False
+                    packing.thin()
+                if listener.broken or not (crowded or any(cell.key in listener.seen for cell in remaining)):
                     why = listener.last_error or "Ray ended early"
                     raise ClusterError(f"{len(remaining)} cells are not trained: the workers cannot work: {why}")
 
@@ -148,6 +161,10 @@ class Listener:
         self.last_error: str | None = None
         self.broken = False
         """No fold can be trained."""
+        self.crowded = False
+        """A GPU's memory did not suffice for the trials that shared it."""
+        self.use = Use()
+        """Of a GPU, by a pilot."""
         self.error: Exception | None = None
         """What went wrong in a hook of Tune's."""
 
@@ -161,6 +178,11 @@ class Listener:
     def result(self, trial_id: str, result: dict[str, Any]) -> None:
         """A step has ended. A replaced worker reports what its predecessor did once more."""
         self._deaths[trial_id] = 0
+        if result["state"] == "crowded":
+            self.crowded = True
+            return
+        if result["use"]["memory"] is not None:
+            self.use = Use(**result["use"])
         if result["key"] not in self.seen:
             self.seen.add(result["key"])
             event = CellEvent(cell=self._cells[result["key"]], state=result["state"], seconds=result["seconds"])
@@ -215,36 +237,3 @@ def _last_line(trial: Any) -> str:
     file = trial.error_file
     lines = Path(file).read_text(errors="replace").strip().splitlines() if file and Path(file).exists() else []
     return lines[-1].strip() if lines else "no reason was left"
-
-
-def shares(resources: Resources, available: dict[str, float]) -> tuple[float, int]:
-    """GPUs of a trial, and trials that run at once.
-
-    Raises:
-        ClusterError: not one fits.
-    """
-    gpus = _gpus_per_trial(resources.gpus_per_trial, available)
-    return gpus, _slots(available, resources.cpus_per_trial, gpus)
-
-
-def _gpus_per_trial(asked: float | str, available: dict[str, float]) -> float:
-    """auto is one GPU where there is one, else none."""
-    if asked == "auto":
-        return 1.0 if available.get("GPU", 0) >= 1 else 0.0
-    return float(asked)
-
-
-def _slots(available: dict[str, float], cpus: float, gpus: float) -> int:
-    """Trials that run at once.
-
-    Raises:
-        ClusterError: not one fits.
-    """
-    shares = [available.get(name, 0) / share for name, share in (("CPU", cpus), ("GPU", gpus)) if share]
-    slots = int(min(shares, default=1))
-    if slots < 1:
-        has = f"{available.get('CPU', 0):g} CPUs and {available.get('GPU', 0):g} GPUs"
-        raise ClusterError(
-            f"a trial asks for {cpus:g} CPUs and {gpus:g} GPUs; Ray has {has}; lower metadata.sweep.resources"
-        )
-    return slots

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError, MadvError
 from orchestration.cluster_visit import Visit
+from orchestration.packing import shares
 from orchestration.ray_session import ray_session
-from orchestration.runner import LOADER, PRETRAINER, TRAINER, Listener, fit, shares
+from orchestration.runner import LOADER, PRETRAINER, TOGETHER, TRAINER, Listener, fit
 from orchestration.search_study import open_study, resume
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def run_searches(
                 trainer=trainer,
                 pretrainer=PRETRAINER,
                 loader=loader,
+                # A race stops between two folds.
+                together=TOGETHER if trainer == TRAINER and not search.races else None,
             )
             if isinstance(listener.error, MadvError):
                 raise listener.error

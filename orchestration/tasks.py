@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from orchestration.plan import Plan, PlannedCell
 
 
+Outcome = Literal["done", "failed", "crowded"]
+"""crowded: the GPU's memory was taken by other trials; nothing is stored."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialTask:
     """The folds that one trial trains, one after the other: all of a (variant, seed), or a share of them."""

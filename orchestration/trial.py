@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
-from orchestration.tasks import TrialTask
+from orchestration.beside import Beside, imported
+from orchestration.cell_records import done_cell, failed_cell
+from orchestration.gpu_use import Use, out_of_memory, watched
+from orchestration.tasks import Outcome, TrialTask
 
 if TYPE_CHECKING:
     from madv.config_data import DatasetConfig
     from madv.data.clips import Clips
     from madv.data.folds import Fold
     from madv.fold_result import FoldResult
-    from orchestration.cells import Cell, CellStore
-    from orchestration.keyed_store import KeyedStore, State
+    from orchestration.cells import CellStore
+    from orchestration.keyed_store import KeyedStore
     from orchestration.plan import PlannedCell
     from orchestration.weights import WeightStore
 
 ATTEMPTS = 2
 """A fold that has failed so often is recorded as failed."""
-PACKAGES = ("torch", "numpy", "ray", "madv")
-"""Versions that a cell records."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +48,12 @@ class Workload:
     """module:function with the signature of madv.pretrain.pretrain_fold."""
     loader: str
     """module:function with the signature of madv.data.cache.load."""
+    together: str | None = None
+    """module:function with the signature of madv.together.train_folds; None: one fold after the other."""
+    crowd: bool = False
+    """Whether trials share a GPU: one that finds too little memory leaves the fold for when there are fewer."""
+    pilot: bool = False
+    """Whether to measure what a trial uses of a GPU."""
 
 
 class FoldTrial(Trainable):  # type: ignore[misc]
@@ -62,6 +66,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         assert workload is not None
         self._workload = workload
         self._clips: dict[str, Clips] = {}
+        self._limits: dict[str, int] = {}
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -71,21 +76,68 @@ class FoldTrial(Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         cell = self._task.cells[self._next]
         self._next += 1
-        state: State | None = self._states.get(cell.key)
-        seconds = 0.0
-        if state is None:
-            state, seconds = self._train(cell)
+        use = Use()
+        if cell.key not in self._ended:
+            with watched(use, wanted=self._workload.pilot):
+                self._train(cell)
+        state, seconds = self._ended[cell.key]
         done = self._next == len(self._task.cells)
-        return {"subject": cell.subject, "key": cell.key, "seconds": seconds, "state": state, "done": done}
+        return {
+            "subject": cell.subject,
+            "key": cell.key,
+            "seconds": seconds,
+            "state": state,
+            "use": asdict(use),
+            "done": done,
+        }
 
     def _begin(self, config: dict[str, Any]) -> None:
         task: int | TrialTask = config["task"]
         self._task = self._workload.tasks[task] if isinstance(task, int) else task
         self._next = 0
         self._store: KeyedStore = self._workload.weights if self._task.pretraining else self._workload.store
-        self._states = self._store.states([cell.key for cell in self._task.cells])
+        known = self._store.states([cell.key for cell in self._task.cells])
+        self._ended: dict[str, tuple[Outcome, float]] = {key: (state, 0.0) for key, state in known.items()}
+        self._alone: set[str] = set()  # whose numbers failed beside others
+        self._beside = Beside(self._workload.together, self._task, self._limits)
 
-    def _train(self, planned: PlannedCell) -> tuple[State, float]:
+    def _train(self, planned: PlannedCell) -> None:
+        """Train the fold, and those that can be trained beside it."""
+        self._use_threads()
+        if self._beside.possible and planned.key not in self._alone:
+            settled = self._alone.union(self._ended)
+            left = [cell for cell in self._task.cells[self._next :] if cell.key not in settled]
+            self._train_together([planned, *left])
+        if planned.key not in self._ended:
+            self._ended[planned.key] = self._train_alone(planned)
+
+    def _train_together(self, cells: list[PlannedCell]) -> None:
+        """Train the first of these cells and others beside it as one program, if they can be: those that cannot, or do
+        not come to an end so, are trained alone, where what is wrong with them is recorded."""
+        while len(group := self._beside.group(cells, self._fold)) > 1:
+            if any(self._store.attempts(cell.key) for cell in group):
+                return  # they took a worker down
+            started = time.time()
+            for cell in group:
+                self._store.record_attempt(cell.key)
+            try:
+                results = self._beside.train(group, self._fold, self._start)
+            except Exception as error:
+                for cell in group:
+                    self._store.clear_failed(cell.key)
+                self._beside.retreat(len(group), error)
+                continue
+            class_names = self._fold(group[0])[0].class_names
+            for cell, result in zip(group, results, strict=True):
+                if isinstance(result, Exception):
+                    self._store.clear_failed(cell.key)
+                    self._alone.add(cell.key)
+                else:
+                    self._workload.store.write(done_cell(cell, self._task.digest, result, class_names, started))
+                    self._ended[cell.key] = ("done", result.seconds)
+            return
+
+    def _train_alone(self, planned: PlannedCell) -> tuple[Outcome, float]:
         """Train the fold unless its attempts are used up; store what came of it."""
         store = self._store
         reason = (
@@ -98,9 +150,12 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             started = time.time()
             try:
                 finish = self._pretrained(planned) if self._task.pretraining else self._trained(planned, started)
-            except Exception:
+            except Exception as error:
                 # The one place that catches everything: the traceback goes into the cell.
                 reason = traceback.format_exc()
+                if self._workload.crowd and out_of_memory(error):
+                    store.clear_failed(planned.key)
+                    return "crowded", 0.0
                 continue
             return "done", finish()
         if self._task.pretraining:
@@ -111,14 +166,10 @@ class FoldTrial(Trainable):  # type: ignore[misc]
 
     def _trained(self, planned: PlannedCell, started: float) -> Callable[[], float]:
         """Train a fold; what stores it and returns its seconds."""
-        train_fold = _imported(self._workload.trainer)
-        self._use_threads()
+        train_fold = imported(self._workload.trainer)
         clips, fold = self._fold(planned)
-        options = {}
-        if planned.start is not None:
-            from madv.pretrained import decode
-
-            options["start"] = decode(*self._workload.weights.read(planned.start)).state
+        start = self._start(planned)
+        options = {} if start is None else {"start": start}
         result: FoldResult = train_fold(self._task.config, fold, clips, planned.seed, **options)
 
         def finish() -> float:
@@ -131,8 +182,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         """Pre-train a fold; what stores it and returns its seconds."""
         from madv.pretrained import Pretrained, encode
 
-        pretrain_fold = _imported(self._workload.pretrainer)
-        self._use_threads()
+        pretrain_fold = imported(self._workload.pretrainer)
         clips, fold = self._fold(planned)
         source = self._task.config.pretrain.dataset
         result: Pretrained = pretrain_fold(
@@ -144,6 +194,14 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             return result.seconds
 
         return finish
+
+    def _start(self, planned: PlannedCell) -> Any:
+        """Pre-trained weights by name; None: initial ones."""
+        if planned.start is None:
+            return None
+        from madv.pretrained import decode
+
+        return decode(*self._workload.weights.read(planned.start)).state
 
     def _use_threads(self) -> None:
         if "torch" in sys.modules:
@@ -166,78 +224,5 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         """A data set's clips, mapped once by each worker."""
         settings = repr(dataset)
         if settings not in self._clips:
-            self._clips[settings] = _imported(self._workload.loader)(dataset, self._workload.cache_root)
+            self._clips[settings] = imported(self._workload.loader)(dataset, self._workload.cache_root)
         return self._clips[settings]
-
-
-def done_cell(
-    planned: PlannedCell, digest: str, result: FoldResult, class_names: tuple[str, ...], started: float
-) -> Cell:
-    """The cell of a trained fold; started is Unix time in seconds."""
-    from orchestration.cells import Cell
-
-    return Cell(
-        key=planned.key,
-        variant=digest,
-        seed=planned.seed,
-        subject=planned.subject,
-        state="done",
-        sample_id=result.sample_id,
-        y_true=result.y_true,
-        y_pred=result.y_pred,
-        probabilities=result.probabilities,
-        class_names=class_names,
-        history=result.history,
-        seconds=result.seconds,
-        peak_memory=result.peak_memory,
-        parameters=result.parameters,
-        device=result.device,
-        versions=versions(),
-        started=started,
-        finished=time.time(),
-    )
-
-
-def failed_cell(planned: PlannedCell, digest: str, reason: str, started: float) -> Cell:
-    """The cell of a fold that failed for good."""
-    import numpy as np
-
-    from orchestration.cells import Cell
-
-    finished = time.time()
-    return Cell(
-        key=planned.key,
-        variant=digest,
-        seed=planned.seed,
-        subject=planned.subject,
-        state="failed",
-        sample_id=(),
-        y_true=np.empty(0, np.int64),
-        y_pred=np.empty(0, np.int64),
-        probabilities=np.empty((0, 0), np.float32),
-        class_names=(),
-        seconds=finished - started,
-        device="unknown",
-        versions=versions(),
-        started=started,
-        finished=finished,
-        reason=reason,
-    )
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Versions of what trained, by package; a package that runs from a checkout without being installed is left out."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _imported(name: str) -> Callable[..., Any]:
-    module, _, function = name.partition(":")
-    imported: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return imported

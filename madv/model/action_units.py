@@ -76,8 +76,8 @@ class ActionUnitStream(nn.Module):
             levels=levels,
             convolution=None if self.convolution is None else self.convolution(patches),
             au_logits=au_logits,
-            compression=torch.stack([term.compression for term in terms]).mean() if terms else None,
-            reconstruction=torch.stack([term.reconstruction for term in terms]).mean() if terms else None,
+            compression=torch.stack([term.compression for term in terms]).mean(0) if terms else None,
+            reconstruction=torch.stack([term.reconstruction for term in terms]).mean(0) if terms else None,
         )
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from madv.config_model import ProjectionConfig
 from madv.model.grids import Grid
 from madv.model.projection import LINEAR, make_projection
+from madv.noise import Dropout
 
 Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 Attend = Callable[[Heads, Grid, torch.Tensor | None], torch.Tensor]
@@ -47,7 +48,7 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.project = make_projection(width, projection, frames)
         self.out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, grid: Grid, mask: torch.Tensor | None, attend: Attend) -> Attended:
         """x (B, E + L, D), mask (B, L)."""

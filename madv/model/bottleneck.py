@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from madv.config_model import BottleneckConfig
+from madv.noise import Noise
 
 FIRST_SIGMA = 0.1
 """Noise of a sampled bottleneck before training, as a share of the feature it is added to."""
@@ -20,9 +21,9 @@ class Terms(NamedTuple):
     """A layer's share of L_AU (Eq. 8, or Eq. 7 where the bottleneck samples)."""
 
     compression: torch.Tensor
-    """()"""
+    """(B,)"""
     reconstruction: torch.Tensor
-    """()"""
+    """(B,)"""
 
 
 class GateVector(nn.Module):
@@ -98,6 +99,7 @@ class BottleneckLayer(nn.Module):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.gate = nn.Linear(width, width) if config.gate == "conditioned" else GateVector(width)
         self.sigma_bias = nn.Parameter(torch.empty(width)) if config.sampled else None
+        self.noise = Noise()
         self.decode = DECODERS[config.decoder](width) if decode else None
         self.from_features = config.decoder == "identity"
 
@@ -109,17 +111,17 @@ class BottleneckLayer(nn.Module):
         passed, deviation = mean, None
         if self.sigma_bias is not None:
             deviation = FIRST_SIGMA * self.sigma_bias.exp() * v
-            passed = mean + deviation * torch.randn_like(mean) if self.training else mean
+            passed = mean + deviation * self.noise.normal(mean) if self.training else mean
         if self.decode is None:
             return passed, None
         rebuilt = gate * self.decode(v if self.from_features else passed)
-        missed = (v.detach() - rebuilt).square().mean()
+        missed = (v.detach() - rebuilt).square().flatten(1).mean(1)
         if deviation is None:
-            return passed, Terms(mean.square().mean(), missed)
+            return passed, Terms(mean.square().flatten(1).mean(1), missed)
         return passed, Terms(divergence(mean, deviation), missed / 2)
 
 
 def divergence(mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
-    """KL(N(mean, deviation^2) || N(0, 1)) in nats, mean over elements, in fp32. Finite where the deviation is 0."""
+    """KL(N(mean, deviation^2) || N(0, 1)) in nats, mean over a clip's elements (B,), in fp32; finite at deviation 0."""
     variance = deviation.float().square().clamp(min=SMALLEST_VARIANCE)
-    return (mean.float().square() + variance - variance.log() - 1).mean() / 2
+    return (mean.float().square() + variance - variance.log() - 1).flatten(1).mean(1) / 2

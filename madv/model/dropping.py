@@ -18,6 +18,7 @@ from torch.nn import functional
 from madv.config_model import DroppingConfig
 from madv.model.attention import Attended, class_attention
 from madv.model.grids import Grid
+from madv.noise import Noise
 
 
 class Tokens(NamedTuple):
@@ -75,12 +76,13 @@ class Random(nn.Module):
         super().__init__()
         order = torch.randperm(positions, generator=torch.Generator().manual_seed(0))
         self.register_buffer("order", order.float() + 1, persistent=False)
+        self.noise = Noise()
 
     def forward(
         self, units: torch.Tensor, looked_at: torch.Tensor | None, keep: float, spent: torch.Tensor | None
     ) -> Decision:
         """units (B, U, D)."""
-        return Decision(torch.rand_like(units[..., 0]) if self.training else self.order.expand(len(units), -1))
+        return Decision(self.noise.uniform(units[..., 0]) if self.training else self.order.expand(len(units), -1))
 
 
 class Predictor(nn.Module):
@@ -101,6 +103,7 @@ class Predictor(nn.Module):
             nn.GELU(),
             nn.Linear(max(1, width // 4), 2),
         )
+        self.noise = Noise()
 
     def forward(
         self, units: torch.Tensor, looked_at: torch.Tensor | None, keep: float, spent: torch.Tensor | None
@@ -111,7 +114,9 @@ class Predictor(nn.Module):
         scores = logits.softmax(-1)[..., 0]
         if not self.training:
             return Decision(scores)
-        kept = functional.gumbel_softmax(logits, hard=True)[..., 0]
+        gumbel = -torch.log(-torch.log(self.noise.uniform(logits)))
+        soft = (logits + gumbel).softmax(-1)[..., 0]
+        kept = (soft > 0.5).to(soft.dtype) - soft.detach() + soft
         return Decision(scores, kept, self.RATIO_WEIGHT * (kept.mean(1) - keep).square().mean())
 
 

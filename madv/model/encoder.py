@@ -13,6 +13,7 @@ from madv.model.attention import ATTENTION, Attended
 from madv.model.dropping import TokenDropping, Tokens
 from madv.model.grids import Grid
 from madv.model.projection import LINEAR
+from madv.noise import Dropout
 
 
 class Encoded(NamedTuple):
@@ -41,7 +42,7 @@ class Block(nn.Module):
         self.mlp = (
             None
             if double
-            else nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width), nn.Dropout(dropout))
+            else nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width), Dropout(dropout))
         )
 
     def forward(self, x: torch.Tensor, grid: Grid, mask: torch.Tensor | None = None) -> tuple[torch.Tensor, Attended]:

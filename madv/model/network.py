@@ -15,6 +15,7 @@ from madv.model.dropping import TokenDropping
 from madv.model.fusion import LevelFusion, fuse_streams
 from madv.model.pyramid import VisualStream
 from madv.model.streams import StreamFeatures
+from madv.noise import Dropout, seed_noise
 from madv.seeds import seed_of
 
 
@@ -28,7 +29,9 @@ class Outputs:
     """(B, C) of each level head that is on: low, mid, high (Eq. 21 to 23)."""
     au_logits: torch.Tensor | None
     compression: torch.Tensor | None
+    """(B,)"""
     reconstruction: torch.Tensor | None
+    """(B,)"""
     auxiliary: torch.Tensor | None = None
     """(), the own losses of learned token dropping."""
 
@@ -79,7 +82,7 @@ class MADVNet(nn.Module):
                     nn.LayerNorm(width),
                     nn.Linear(width, width),
                     nn.GELU(),
-                    nn.Dropout(model.head_dropout),
+                    Dropout(model.head_dropout),
                     nn.Linear(width, num_classes),
                 )
                 for level in LEVELS[: model.levels]
@@ -90,7 +93,7 @@ class MADVNet(nn.Module):
         self.attention_mlp = nn.Sequential(
             nn.LayerNorm(self.join_levels.width), nn.Linear(self.join_levels.width, width), nn.GELU()
         )
-        self.dropout = nn.Dropout(model.head_dropout)
+        self.dropout = Dropout(model.head_dropout)
         self.classifier = nn.Linear(2 * width if model.convolution_branch else width, num_classes)
 
     def forward(self, clips: Mapping[str, torch.Tensor]) -> Outputs:
@@ -122,11 +125,13 @@ class MADVNet(nn.Module):
 
 
 def initialise(network: nn.Module, key: str) -> None:
-    """Set every parameter from the key and its own name, so that variants share weights where names and shapes agree.
+    """Set every parameter from the key and its own name, so that variants share weights where names and shapes agree,
+    and the counters of what draws random numbers likewise.
 
     Weights are normal with variance 1 / (3 fan-in), the variance of torch's own start, tokens normal(0, .02), biases 0
     and norms 1.
     """
+    seed_noise(network, key)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             leaf = name.rpartition(".")[2]

@@ -18,8 +18,8 @@ class StreamFeatures:
     au_logits: torch.Tensor | None = None
     """(B, n_au) of the action-unit stream (Eq. 11); (B, C) where the data set has no annotated units."""
     compression: torch.Tensor | None = None
-    """(), mean over layers of the bottleneck's first term (madv.model.bottleneck.Terms)."""
+    """(B,), mean over layers of the bottleneck's first term (madv.model.bottleneck.Terms)."""
     reconstruction: torch.Tensor | None = None
-    """(), mean over layers of its second term."""
+    """(B,), mean over layers of its second term."""
     auxiliary: torch.Tensor | None = None
     """(), sum over levels of the encoders' own losses, where token dropping has one."""

@@ -33,7 +33,7 @@ class VideoToTokens(nn.Module):
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W) -> (B, D, T', H', W')."""
-        clip = clip.contiguous(memory_format=torch.channels_last_3d)
+        clip = clip.movedim(1, -1).contiguous().movedim(-1, 1)  # channels last, in words that vmap knows
         tokens: torch.Tensor = self.pool(self.activation(self.norm(self.convolution(clip))))
         return tokens
 

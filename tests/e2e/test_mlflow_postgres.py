@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import simulated
 
+from orchestration.cell_records import done_cell
 from orchestration.cells import CellStore
 from orchestration.tracking import track
-from orchestration.trial import done_cell
 
 # MLflow's own: pydantic and SQLAlchemy features that are on their way out.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -115,8 +115,8 @@ def outputs(**changes: object) -> Outputs:
         "logits": EVEN,
         "levels": {"low": EVEN, "mid": EVEN, "high": EVEN},
         "au_logits": torch.zeros(1, 4),
-        "compression": torch.tensor(8.0),
-        "reconstruction": torch.tensor(0.5),
+        "compression": torch.tensor([8.0]),
+        "reconstruction": torch.tensor([0.5]),
         "auxiliary": None,
     }
     return Outputs(**{**values, **changes})  # type: ignore[arg-type]
@@ -130,6 +130,29 @@ def test_joint_loss_adds_its_terms_with_their_weights() -> None:
     ln2 = math.log(2)
     assert terms["au"].item() == pytest.approx(0.25 * 8 + 0.5 + ln2)
     assert total.item() == pytest.approx(ln2 + 0.5 * (0.2 * 1 + 0.3 * 2 + 0.5 * 3) * ln2 + 2.0 * (2.5 + ln2))
+
+
+def test_a_clip_counts_by_its_share() -> None:
+    """Of three clips the last only fills up the batch: the loss of the first two, whatever the third."""
+    generator = torch.Generator().manual_seed(0)
+    logits, units, target = torch.randn(3, 2, generator=generator), torch.randn(3, 4, generator=generator), [0, 1, 1]
+
+    def loss(rows: int, share: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        given = outputs(
+            logits=logits[:rows],
+            levels={"low": -logits[:rows]},
+            au_logits=units[:rows],
+            compression=torch.tensor([1.0, 3.0, 9.0])[:rows],
+            reconstruction=torch.tensor([2.0, 4.0, 9.0])[:rows],
+        )
+        return joint_loss(given, torch.tensor(target[:rows]), torch.ones(rows, 4), torch.ones(2), LossConfig(), share)[
+            1
+        ]
+
+    padded, whole = loss(3, torch.tensor([0.5, 0.5, 0.0])), loss(2, None)
+    assert {name: term.item() for name, term in padded.items()} == pytest.approx(
+        {name: term.item() for name, term in whole.items()}
+    )
 
 
 def test_without_annotated_action_units_each_class_is_told_from_the_rest() -> None:

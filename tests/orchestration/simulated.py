@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ from madv.data.folds import Fold, leave_one_subject_out
 from madv.fold_result import FoldResult
 from orchestration.designs import Design
 from orchestration.plan import Plan, expand
-from orchestration.spec import SweepSpec
+from orchestration.spec import Resources, SweepSpec
 
 CLASSES = ("happiness", "surprise", "disgust")
 PER_SUBJECT = 3
@@ -32,11 +32,17 @@ FACTORS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def plan(
-    subjects: int = 4, seeds: int = 1, factors: Mapping[str, Any] = FACTORS, name: str = "simulated", epochs: int = 2
+    subjects: int = 4,
+    seeds: int = 1,
+    factors: Mapping[str, Any] = FACTORS,
+    name: str = "simulated",
+    epochs: int = 2,
+    settings: tuple[str, ...] = (),
+    resources: Resources | None = None,
 ) -> Plan:
     """A plan over simulated clips: four variants with the default factors."""
     clips = f"dataset.clips_per_class=[{subjects},{subjects},{subjects}]"
-    base = (f"dataset.subjects={subjects}", clips, f"train.epochs={epochs}")
+    base = (f"dataset.subjects={subjects}", clips, f"train.epochs={epochs}", *settings)
     spec = SweepSpec(
         path=Path("simulated.yaml"),
         cluster_name=name,
@@ -45,6 +51,7 @@ def plan(
         base=base,
         design=Design(kind="factorial", factors=factors),
         seeds=tuple(range(seeds)),
+        resources=resources or Resources(),
     )
     made = load(SyntheticConfig(subjects=subjects, clips_per_class=(subjects,) * 3), Path())
     facts: Any = SimpleNamespace(
@@ -126,6 +133,39 @@ def die_always(config: Config, fold: Fold, clips: Clips, seed: int, progress: An
         os._exit(1)
     _note(config, fold)
     return train(config, fold, clips, seed)
+
+
+def crowded(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Find no memory while another trial is at work on the same GPU."""
+    import torch
+
+    folder = Path(os.environ["MADV_SIMULATED_MARKS"]) / "at work"
+    folder.mkdir(exist_ok=True)
+    mark = folder / str(os.getpid())
+    mark.touch()
+    try:
+        time.sleep(0.05)
+        if len(list(folder.iterdir())) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train(config, fold, clips, seed)
+    finally:
+        mark.unlink()
+
+
+def together(
+    config: Config, folds: Sequence[Fold], clips: Clips, seed: int, *, starts: Sequence[Any] | None = None
+) -> list[Any]:
+    """Note who is trained beside whom. MADV_SIMULATED_ROOM folds fit; UNLUCKY leaves the numbers."""
+    import torch
+
+    with (Path(os.environ["MADV_SIMULATED_MARKS"]) / "together").open("a") as file:
+        file.write(" ".join(fold.subject for fold in folds) + "\n")
+    if len(folds) > int(os.environ["MADV_SIMULATED_ROOM"]):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return [
+        ArithmeticError("the loss is nan") if fold.subject == UNLUCKY else train(config, fold, clips, seed)
+        for fold in folds
+    ]
 
 
 def _note(config: Config, fold: Fold) -> None:

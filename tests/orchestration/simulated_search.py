@@ -16,6 +16,7 @@ from madv.config import Config
 from madv.data.clips import Clips
 from madv.data.folds import Fold
 from madv.fold_result import FoldResult
+from orchestration.cell_records import done_cell, failed_cell
 from orchestration.cells import CellStore
 from orchestration.keyed_store import State
 from orchestration.plan import Facts, PlannedCell, expand
@@ -24,7 +25,6 @@ from orchestration.search_plan import Search, lay_out_searches
 from orchestration.search_run import run_searches
 from orchestration.spec import load_spec
 from orchestration.tasks import TrialTask
-from orchestration.trial import done_cell, failed_cell
 from orchestration.weights import WeightStore
 
 SPACE = """\

@@ -14,11 +14,11 @@ import simulated
 
 from madv.errors import ClusterError
 from orchestration import cli_nightly, cli_sweep, nightly_file
+from orchestration.cell_records import done_cell, failed_cell
 from orchestration.cells import Cell, CellStore
 from orchestration.cli import main
 from orchestration.plan import Plan
 from orchestration.prepared import Prepared
-from orchestration.trial import done_cell, failed_cell
 from orchestration.weights import WeightStore
 
 Night = Callable[..., int]

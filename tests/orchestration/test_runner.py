@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 import simulated
 
-from madv.errors import ClusterError
 from orchestration.cells import CellStore
-from orchestration.runner import _gpus_per_trial, _slots, pending_cells, run
+from orchestration.runner import pending_cells, run
 from orchestration.tasks import CellEvent
 from orchestration.weights import WeightStore
 
@@ -90,19 +89,6 @@ def test_with_nothing_pending_ray_is_not_imported(store: CellStore) -> None:
         "assert 'ray' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": _path()})
-
-
-def test_auto_is_one_gpu_where_there_is_one() -> None:
-    assert _gpus_per_trial("auto", {"CPU": 8.0, "GPU": 2.0}) == 1
-    assert _gpus_per_trial("auto", {"CPU": 8.0}) == 0
-    assert _gpus_per_trial(0.25, {"CPU": 8.0, "GPU": 2.0}) == 0.25
-
-
-def test_slots_are_limited_by_the_scarcer_resource() -> None:
-    assert _slots({"CPU": 16.0}, cpus=1, gpus=0) == 16
-    assert _slots({"CPU": 16.0, "GPU": 1.0}, cpus=1, gpus=0.25) == 4
-    with pytest.raises(ClusterError, match="lower metadata"):
-        _slots({"CPU": 2.0}, cpus=4, gpus=0)
 
 
 def _path() -> str:

@@ -43,7 +43,7 @@ def report(tmp_path: Path) -> Path:
 
 def fill(plan: Plan, store: CellStore, keep: int | None = None) -> None:
     """Train the first cells here and now."""
-    from orchestration.trial import done_cell
+    from orchestration.cell_records import done_cell
 
     variants = {variant.name: variant for variant in plan.variants}
     for number, planned in enumerate(plan.cells[:keep]):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from made_up import make_cell
 
@@ -71,6 +72,41 @@ def test_subjects_and_costs(tiny: Study) -> None:
     assert list(rows["accuracy"]) == [1, 1, 0.5, 0.5]
     assert list(rows["clips"]) == [2, 2, 2, 2]
     assert list(figures.costs(analysis)["seconds"]) == [2.0, 1.0]
+
+
+def test_an_enlarged_curve_leaves_out_the_first_epochs() -> None:
+    rows = pd.DataFrame({"variant": "a", "epoch": [1, 2, 3, 4, 5], "mean": [5.0, 4.0, 3.0, 2.0, 1.0]})
+    assert figures.enlarged(rows)["mean"].tolist() == [3.0, 2.0, 1.0]
+
+
+def test_estimates(tiny: Study) -> None:
+    rows = figures.estimates(analyse(tiny).components.effects)
+    assert rows["name"].tolist() == ["au=off"] and rows["comparisons"].tolist() == [1]
+    assert rows["value"].tolist() == pytest.approx([-4 / 9])
+
+
+def right_in(study: Study, shares: dict[str, list[list[int]]]) -> Study:
+    """A variant's cell of a seed and a subject has so many of two clips right: shares[variant][seed][subject]."""
+    cells = {}
+    for name, by_seed in shares.items():
+        for seed, row in enumerate(by_seed):
+            for subject, right in zip(study.subjects, row, strict=True):
+                clips = [(f"{subject}_{clip:02d}", clip, clip if clip < right else 2) for clip in range(2)]
+                cells[name, seed, subject] = make_cell(name, seed, subject, clips)
+    return replace(study, cells=cells)
+
+
+def test_variances_and_ranks(study_of: StudyOf) -> None:
+    variants = tuple(StudyVariant(name=name, levels={}, is_reference=name == "a") for name in "abcdef")
+    study = study_of(variants=variants, skill=dict.fromkeys("abcdef", 0.5), seeds=2, subjects=2, clips=2, ceilings=None)
+    alike = dict.fromkeys("cdef", [[0, 1], [0, 0]])
+    analysis = analyse(right_in(study, {"a": [[2, 2], [2, 2]], "b": [[2, 1], [1, 0]], **alike}))
+    rows = figures.variances(analysis).set_index("variant")
+    # Of b's accuracies 1, 1/2; 1/2, 0 the means of seeds and of subjects are 3/4 and 1/4: variance 1/8 each, no rest.
+    assert rows.loc["b"].tolist() == pytest.approx([1 / 8, 1 / 8, 0])
+    assert rows.loc["a"].tolist() == [0, 0, 0]
+    # Over seeds b has 3/4 and 1/4, the last four 0 and 1/4: they share ranks 3 to 6, and with b ranks 2 to 6.
+    assert figures.ranks(analysis).values.tolist() == [["a", 1.0], ["b", 3.0], *([name, 4.25] for name in "cdef")]
 
 
 def test_drawings_are_json_with_escaped_names(tiny: Study) -> None:

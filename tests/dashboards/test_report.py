@@ -10,8 +10,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from made_up import failed_cell
+from sklearn import metrics as sk
 
 from dashboards import text
 from dashboards.analysis import analyse
@@ -19,6 +22,7 @@ from dashboards.report import write_report
 from dashboards.study import Study, StudyVariant
 from dashboards.tables import ablation_table, headline
 from dashboards.tables import csv as as_csv
+from orchestration.cells import CellStore
 
 StudyOf = Callable[..., Study]
 TABLES = ("ablation.csv", "ablation.md", "ablation.tex")
@@ -56,6 +60,39 @@ def test_csv_has_one_row_a_variant_ranked(study_of: StudyOf, tmp_path: Path) -> 
     # The smallest p value of 12 subjects, 2 / 2^12, times the 6 comparisons.
     assert {row["p_holm"] for row in rows if row is not reference} == {"0.002930"}
     assert report.headline.startswith("The reference comes first with UF1 ")
+
+
+def test_the_table_equals_a_recomputation_with_sklearn_from_stored_predictions(
+    study_of: StudyOf, tmp_path: Path
+) -> None:
+    study, store = study_of(), CellStore(tmp_path / "store")
+    for cell in study.cells.values():
+        store.write(cell)
+    found = store.read_many([cell.key for cell in study.cells.values()])
+    report = write_report(replace(study, cells=dict(zip(study.cells, found, strict=True))), tmp_path)
+    written = {row["variant"]: row for row in csv.DictReader(io.StringIO(report.path_csv.read_text(encoding="utf-8")))}
+    scores = {}
+    for variant in study.variants:
+        by_seed = []
+        for seed in study.seeds:
+            folds = [
+                pq.read_table(tmp_path / "store" / "cells" / f"{variant.name}-{seed}-{one}.parquet")
+                for one in study.subjects
+            ]
+            true, said = (np.concatenate([fold[name].to_numpy() for fold in folds]) for name in ("y_true", "y_pred"))
+            precision, recall = (
+                function(true, said, average=None) for function in (sk.precision_score, sk.recall_score)
+            )
+            macro = 2 * precision.mean() * recall.mean() / (precision.mean() + recall.mean())
+            uf1 = sk.f1_score(true, said, average="macro")
+            by_seed.append([uf1, sk.balanced_accuracy_score(true, said), sk.accuracy_score(true, said), macro, *recall])
+        scores[variant.name] = np.mean(by_seed, axis=0)
+        columns = ["uf1", "uar", "accuracy", "macro_f1", *(f"recall_{name}" for name in study.class_names)]
+        shown = [float(written[variant.name][column]) for column in columns]
+        assert shown == pytest.approx(scores[variant.name], abs=5e-7)
+    for name, row in written.items():
+        if name != "reference":
+            assert float(row["difference"]) == pytest.approx(scores[name][0] - scores["reference"][0], abs=1e-6)
 
 
 def test_the_same_study_gives_the_same_bytes(study_of: StudyOf, tmp_path: Path) -> None:

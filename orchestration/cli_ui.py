@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 PORT = 8400
 TICK = 1.0
 """Seconds between two looks at the cells."""
-PAUSE, SHARE = 5.0, 5.0
+PAUSE, SHARE = 5.0, 3.0
 """A report is made again after so many seconds, and after so many times what it took: training comes first."""
 NICENESS = 10
 PAGE, MLFLOW, OPTUNA = "page", "MLflow", "Optuna"
@@ -112,10 +112,13 @@ def _write(watched: Watch, live: Any) -> None:
 
 
 def _check_store(prepared: Prepared) -> None:
+    from orchestration.cells import FOLDER
+
     root = prepared.plan.spec.storage_path
-    if "://" not in root and not Path(root).is_dir():
-        message = "there is no such store, so nothing to show yet; `madv sweep` makes it, in the folder where it runs"
-        raise MadvError([Problem(place=root, message=message)])
+    cells = Path(root, FOLDER)
+    if "://" not in root and not cells.is_dir():
+        message = "there are no cells yet; run this where `madv sweep` runs, once it trains"
+        raise MadvError([Problem(place=str(cells), message=message)])
 
 
 def _ports(first: int, count: int) -> list[int]:

@@ -99,7 +99,7 @@ def right_in(study: Study, shares: dict[str, list[list[int]]]) -> Study:
 def test_variances_and_ranks(study_of: StudyOf) -> None:
     variants = tuple(StudyVariant(name=name, levels={}, is_reference=name == "a") for name in "abcdef")
     study = study_of(variants=variants, skill=dict.fromkeys("abcdef", 0.5), seeds=2, subjects=2, clips=2, ceilings=None)
-    alike = dict.fromkeys("cdef", [[0, 1], [0, 0]])
+    alike = {name: [[0, 1], [0, 0]] for name in "cdef"}
     analysis = analyse(right_in(study, {"a": [[2, 2], [2, 2]], "b": [[2, 1], [1, 0]], **alike}))
     rows = figures.variances(analysis).set_index("variant")
     # Of b's accuracies 1, 1/2; 1/2, 0 the means of seeds and of subjects are 3/4 and 1/4: variance 1/8 each, no rest.

@@ -56,6 +56,15 @@ def test_columns_are_the_library_s(names: list[str], classes: int) -> None:
     assert found.probabilities.tolist() == table["probabilities"].to_pylist()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(allow_nan=False)), st.integers(0, 2**80), st.text(st.characters(exclude_categories=["Cs"])))
+def test_numbers_and_texts_come_back_to_the_last_bit(values: list[float], seed: int, reason: str) -> None:
+    written = cell(["a"], 2, history={"loss": values}, seed=seed, reason=reason)
+    found = decode(encode(written), KEY, "x")
+    assert (found.history, found.seed, found.reason) == (written.history, seed, reason)
+    assert np.signbit(found.history["loss"]).tolist() == np.signbit(values).tolist()
+
+
 def test_what_another_program_has_rewritten_is_read_by_the_library() -> None:
     content = encode(cell(["a", "b"], 3))
     sink = pa.BufferOutputStream()

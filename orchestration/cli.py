@@ -66,7 +66,13 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from orchestration.cli_report import report
+    from orchestration.cli_side_by_side import named, report_both
 
+    sweeps = named(options.file, options.overrides)
+    if len(sweeps) > 1:
+        if options.figures or options.format != "table":
+            raise MadvError("--format and --figures are of the report of one sweep; leave one file out")
+        return report_both(sweeps)
     return report(options.file, options.overrides, form=options.format, with_figures=options.figures)
 
 
@@ -116,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         ("sweep", _sweep, "train what a sweep file lacks, then report"),
         ("submit", _submit, "run a sweep on the cluster that its file describes: ray submit, checked first"),
         ("plan", _plan, "print variants, cells and a forecast of the time"),
-        ("report", _report, "write the report from the cells that are there"),
+        ("report", _report, "write the report from the cells that are there; of two files beside each other"),
         ("track", _track, "log all cells of a sweep in MLflow once more"),
         ("calibrate", _calibrate, "test the reference against itself, by halves of its seeds"),
     ]

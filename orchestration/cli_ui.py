@@ -49,11 +49,14 @@ def ui(file: Path, overrides: Sequence[str], port: int) -> int:
     """
     from orchestration.cli_ui_watch import watch
     from orchestration.prepared import prepare
+    from orchestration.spec import load_spec
 
+    spec = load_spec(file, overrides)
+    _check_store(spec.storage_path)
+    sides = (PAGE, MLFLOW) if spec.search is None else (PAGE, MLFLOW, OPTUNA)
+    ports = dict(zip(sides, _ports(port, len(sides)), strict=True))
     prepared = prepare(file, overrides)
-    _check_store(prepared)
     watched = watch(prepared, overrides)
-    ports = dict(zip((PAGE, MLFLOW, OPTUNA), _ports(port, 3 if prepared.searches else 2), strict=False))
     os.nice(NICENESS)
     for ends in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ends, _interrupt)
@@ -111,10 +114,9 @@ def _write(watched: Watch, live: Any) -> None:
     live.made()
 
 
-def _check_store(prepared: Prepared) -> None:
+def _check_store(root: str) -> None:
     from orchestration.cells import FOLDER
 
-    root = prepared.plan.spec.storage_path
     cells = Path(root, FOLDER)
     if "://" not in root and not cells.is_dir():
         message = "there are no cells yet; run this where `madv sweep` runs, once it trains"

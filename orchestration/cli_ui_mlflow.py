@@ -83,7 +83,7 @@ class MlflowUi:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=0,  # ended as a whole; a new session would have its own share of the processor
         )
 
     def _ask(self) -> None:

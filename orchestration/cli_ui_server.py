@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,13 +56,21 @@ class Live:
 def serve(live: Live, host: str, port: int) -> Iterator[None]:
     """Serve it in threads."""
     handler = type("Handler", (_Handler,), {"live": live})
-    with ThreadingHTTPServer((host, port), handler) as server:
-        server.daemon_threads = True
+    with _Server((host, port), handler) as server:
         threading.Thread(target=server.serve_forever, name="page", daemon=True).start()
         try:
             yield
         finally:
             server.shutdown()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader who has closed the page is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

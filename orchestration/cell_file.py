@@ -60,7 +60,10 @@ def decode(content: bytes, key: str, place: str) -> Cell:
         found = _by_library(content, place)
         if not _intact(found):
             raise _error(place, "was altered after it was written")
-    rest: dict[str, Any] = from_json(found.header)  # a quarter of the time that json.loads takes
+    try:
+        rest: dict[str, Any] = from_json(found.header)  # a quarter of the time that json.loads takes
+    except ValueError:  # half a surrogate pair: a traceback may name a file that is no UTF-8
+        rest = json.loads(found.header)
     if rest["key"] != key:
         raise _error(place, f"holds another cell, {rest['key'][:12]}")
     rest["class_names"] = tuple(rest["class_names"])

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MARKS = {"better": "helps", "worse": "hurts", "same within margin": "equivalent", "inconclusive": "inconclusive"}
 """What is said of a row -> CSS class of its mark."""
+MOST_NAMED = 12
+"""Lines that have room for a name at their end."""
 STROKES = {"better": ("@better", 2.5), "worse": ("@worse", 2.5)}
 """Colour and width of what moved."""
 
@@ -108,7 +110,9 @@ def draw_slopes(found: SideBySide) -> Figure | None:
         traces.append(
             {
                 "type": "scatter",
-                "mode": "lines+markers",
+                "mode": "lines+markers+text",
+                "text": ["", drawing.label(variant)] if len(rows) <= MOST_NAMED else [],
+                "textposition": "middle right",
                 "x": [0, 1],
                 "y": [drawing.rounded(first), drawing.rounded(second)],
                 "line": {"color": colour, "width": width},
@@ -130,7 +134,7 @@ def draw_slopes(found: SideBySide) -> Figure | None:
             "xaxis": {
                 "tickvals": [0, 1],
                 "ticktext": labels,
-                "range": [-0.15, 1.15],
+                "range": [-0.15, 1.6],
                 "showgrid": False,
                 "zeroline": False,
             },

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,7 @@ from orchestration.cli_search_report import report_searches, tracked
 from orchestration.keyed_store import State
 from orchestration.prepared import Prepared
 from orchestration.progress import SweepProgress, duration
+from orchestration.search_guard import alone
 from orchestration.search_nested import outer_plan
 from orchestration.search_plan import LEAST_TO_RACE, Search
 from orchestration.search_space import describe
@@ -60,8 +61,13 @@ def show_plan(prepared: Prepared) -> int:
     return 0
 
 
-def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], *, retry: bool) -> int:
-    """Search, then report and track; the exit code is 1 if cells failed."""
+def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: dict[str, Any], *, retry: bool) -> int:
+    """Search, then report and track; the exit code is 1 if cells failed. The verdict goes into the summary."""
+    with alone(prepared.searches):
+        return _sweep(prepared, file, overrides, summary, retry=retry)
+
+
+def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: dict[str, Any], *, retry: bool) -> int:
     from orchestration.runner import pending_cells, run
     from orchestration.search_run import run_searches
 
@@ -104,6 +110,7 @@ def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], *, retry: bo
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"madv: stopped; {progress.done} cells were trained; {again}", file=sys.stderr, flush=True)
         return INTERRUPTED
+    summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
     _print_report(report, console)
     _track(prepared, report.path_html.parent)
     if report.failed:

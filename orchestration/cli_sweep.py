@@ -60,7 +60,7 @@ def _sweep(
 
         if hours is not None:
             raise MadvError(SEARCH_HOURS)
-        return cli_search.sweep(prepared, file, overrides, retry=retry_failed)
+        return cli_search.sweep(prepared, file, overrides, summary, retry=retry_failed)
     plan, store = prepared.plan, prepared.store
     states = store.states([cell.key for cell in plan.cells])
     if retry_failed:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +48,15 @@ metadata:
 OPTIONS
       space:
 SPACE"""
+HOLD = """
+import sys, time
+from pathlib import Path
+from simulated_search import searches
+from orchestration.search_guard import alone
+with alone(searches(Path(sys.argv[1]), 4, 6, sys.argv[2])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
 def searches(
@@ -134,6 +146,22 @@ def train_cell(store: CellStore, task: TrialTask, cell: PlannedCell) -> State:
     except ArithmeticError as error:
         store.write(failed_cell(cell, task.digest, str(error), 0.0))
         return "failed"
+
+
+@contextlib.contextmanager
+def another_driver(folder: Path, options: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the study."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, Path.cwd())))}
+    command = [sys.executable, "-c", HOLD, str(folder), options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""A sweep's cells in a real tracking server on a real PostgreSQL: replayed twice, without duplicates."""
+"""A real PostgreSQL: cells replayed twice into a tracking server on it, without duplicates; one driver a study."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from pathlib import Path
 
 import pytest
 import simulated
+from simulated_search import another_driver, searches
 
 from orchestration.cell_records import done_cell
 from orchestration.cells import CellStore
+from orchestration.search_guard import alone
+from orchestration.search_study import StudyError
 from orchestration.tracking import track
 
 # MLflow's own: pydantic and SQLAlchemy features that are on their way out.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-SUBJECTS, SEEDS = 24, 3
+SUBJECTS, SEEDS = 3, 2
 PATIENCE = 120.0
 """Seconds for the server to make its tables."""
 
@@ -133,3 +136,20 @@ def test_cells_are_replayed_into_an_empty_server_twice(server: str, tmp_path: Pa
     assert sorted(len(rows) for _, rows in first.values()) == [0] + [SUBJECTS] * len(plan.variants) * SEEDS
     track(plan, store, None, server)
     assert there() == first
+
+
+def test_a_study_on_it_has_one_driver_and_a_killed_one_blocks_nobody(database: str, tmp_path: Path) -> None:
+    mine = searches(tmp_path, 4, 6, f"study: mine\n      storage: '{database}'")
+    with another_driver(tmp_path, f"study: mine\n      storage: '{database}'") as process:
+        with pytest.raises(StudyError, match="another `madv sweep` is at work on the study 'mine'"), alone(mine):
+            raise AssertionError("two drivers at once")
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + PATIENCE
+        while True:  # the server notices in its own time
+            try:
+                with alone(mine):
+                    return
+            except StudyError:
+                assert time.monotonic() < deadline, "the lock outlives its process"
+                time.sleep(0.2)

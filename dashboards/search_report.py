@@ -16,6 +16,8 @@ from madv.whole_file import write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dashboards.report import Report
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchReport:
@@ -30,6 +32,8 @@ class SearchReport:
     """Reason of each configuration that failed."""
     path_html: Path
     path_csv: Path
+    ablation: Report | None = None
+    """Of an ablation whose variants were searched: its report, whose page this one's is."""
 
 
 def write_search_report(study: SearchStudy, folder: Path) -> SearchReport:

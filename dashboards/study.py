@@ -71,5 +71,7 @@ class Study:
     """(variant name, seed, subject) -> cell; one that is not there has not been run."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """What ran: commit, data fingerprint, versions, machine; shown as given."""
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Title -> address of pages that belong to it, relative to its own."""
     rerun: tuple[str, ...] = ()
     """Commands that run the study and its report again; shown as given."""

@@ -74,11 +74,12 @@ def _write(study: Study, folder: Path, plan: Plan, cache_root: Path) -> Report:
 
     written = write_report(study, folder)
     write_references(folder, references(plan, cache_root))
-    write_verdict(folder, _verdict(written))
+    write_verdict(folder, verdict_of(written))
     return written
 
 
-def _verdict(written: Report) -> Verdict:
+def verdict_of(written: Report) -> Verdict:
+    """What a report says, in short."""
     numbers = ("difference", "low", "high", "p_holm")
     findings = {
         str(row["variant"]): Finding(

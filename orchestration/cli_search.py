@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from madv.errors import MadvError
+from orchestration.cli_arms_report import arms
 from orchestration.cli_plan import FAILED, new_console
 from orchestration.cli_search_report import report_searches, tracked
 from orchestration.keyed_store import State
@@ -44,10 +45,17 @@ def show_plan(prepared: Prepared) -> int:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("setting", "values", "where"):
         table.add_column(name, overflow="fold")
-    for dimension in prepared.searches[0].spec.space:
+    whole = prepared.plan.spec.search
+    assert whole is not None
+    for dimension in whole.space:
         where = " ".join(f"{key}={value}" for key, value in dimension.when.items())
         table.add_row(Text(" ".join(dimension.settings)), Text(describe(dimension)), Text(where))
     console.print(table)
+    for arm, searches in arms(prepared.searches).items():
+        unread = {name for one in whole.space for name in one.settings}
+        unread -= {name for one in searches[0].spec.space for name in one.settings}
+        if unread:
+            console.print(Text(f"{arm}: without {', '.join(sorted(unread))}, which it does not read"))
     known = prepared.store.states()
     done = [
         key for study, search in zip(studies, prepared.searches, strict=True) for key in _keys(study, search, known)
@@ -79,9 +87,11 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
             assert study is not None
             retry_failed(search, study, store)
     _print_head(prepared, studies, console)
+    # Of each variant the outer folds are as many as its folds without a search; frozen ones are these themselves.
     nested = len(prepared.plan.cells) if prepared.searches[0].held_out else 0
-    most = _most(prepared.searches, studies) + nested
-    progress = SweepProgress(most, 0, console)
+    frozen = pending_cells(prepared.plan, store) if _frozen(prepared) else []
+    most = _most(prepared.searches, studies)
+    progress = SweepProgress(most + nested + len(frozen), 0, console)
     again = f"`madv sweep {_arguments(file, overrides)}` goes on from there"
 
     def on_lost(reason: str) -> None:
@@ -90,7 +100,7 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
 
     try:
         outer = outer_plan(prepared.searches)
-        if most > nested or (outer is not None and pending_cells(outer, store)):
+        if most or frozen or (outer is not None and pending_cells(outer, store)):
             with progress:
                 run_searches(
                     prepared.searches,
@@ -103,6 +113,8 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
                 )
                 if (outer := outer_plan(prepared.searches)) is not None:
                     run(outer, store, prepared.weights, prepared.cache_root, progress.update, on_lost=on_lost)
+                if frozen:
+                    run(prepared.plan, store, prepared.weights, prepared.cache_root, progress.update, on_lost=on_lost)
         else:
             console.print("nothing to try: the study is complete")
         report = report_searches(prepared, overrides)
@@ -111,7 +123,7 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
         print(f"madv: stopped; {progress.done} cells were trained; {again}", file=sys.stderr, flush=True)
         return INTERRUPTED
     summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
-    _print_report(report, console)
+    _print_report(report, prepared.plan.spec.report.metric, console)
     _track(prepared, report.path_html.parent)
     if report.failed:
         counts = Counter(report.failed)
@@ -123,7 +135,7 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
 
 def report(prepared: Prepared, overrides: Sequence[str]) -> int:
     """Write and print the report of the trials that are there."""
-    _print_report(report_searches(prepared, overrides), new_console())
+    _print_report(report_searches(prepared, overrides), prepared.plan.spec.report.metric, new_console())
     return 0
 
 
@@ -159,6 +171,9 @@ def _print_head(prepared: Prepared, studies: Sequence[Study | None], console: Co
     spec, first = prepared.plan.spec, prepared.searches[0]
     console.print(Text(f"{spec.cluster_name}: {spec.question}" if spec.question else spec.cluster_name, style="bold"))
     number = f"{len(prepared.searches)} studies x " if len(prepared.searches) > 1 else ""
+    if first.arm:
+        variants = len(arms(prepared.searches))
+        number = f"{variants} variants x {len(prepared.searches) // variants} groups x "
     folds = f"{len(spec.seeds)} seeds x {len(first.order)} subjects"
     console.print(
         f"{number}{first.spec.trials} configurations x {folds}, by {first.spec.sampler}, for "
@@ -171,15 +186,31 @@ def _print_head(prepared: Prepared, studies: Sequence[Study | None], console: Co
         console.print("raced: a configuration that the folds say is worse than the best is stopped early")
     elif first.spec.pruner != "none":
         console.print(f"not raced: that takes {LEAST_TO_RACE} subjects, and a study here has {len(first.order)}")
+    if _frozen(prepared):
+        console.print("frozen: the variants are trained with the file's own weights, too")
     for search, study in zip(prepared.searches, studies, strict=True):
         states = Counter(trial.state.name for trial in study.get_trials(deepcopy=False)) if study else {}
         words = {"COMPLETE": "finished", "PRUNED": "stopped", "FAIL": "failed", "RUNNING": "cut off"}
         said = ", ".join(f"{states[name]} {word}" for name, word in words.items() if states.get(name)) or "not begun"
-        console.print(f"study {search.study}: {said}", highlight=False, soft_wrap=True)
+        whose = f" ({search.label})" if search.arm else ""
+        console.print(Text(f"study {search.study}{whose}: {said}"), soft_wrap=True)
     console.print(f"kept in {storage_url(first, hidden=True)}", highlight=False, soft_wrap=True)
 
 
-def _print_report(report: SearchReport, console: Console) -> None:
+def _frozen(prepared: Prepared) -> bool:
+    """Whether the file's own weights are asked for, too."""
+    spec = prepared.plan.spec.search
+    return spec is not None and spec.frozen
+
+
+def _print_report(report: SearchReport, metric: str, console: Console) -> None:
+    if report.ablation is not None:
+        from orchestration.cli_report import print_report
+
+        print_report(report.ablation, console, metric)
+        for line in report.lines:
+            console.print(Text(line))
+        return
     console.print()
     for warning in report.warnings:
         console.print(Text(warning), style="red")

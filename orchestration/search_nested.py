@@ -17,15 +17,11 @@ if TYPE_CHECKING:
     from orchestration.search_plan import Candidate, Search
 
 
-def group_name(number: int) -> str:
-    """Of the study of an outer group, from 0."""
-    return f"group {number + 1}"
-
-
 def chosen(searches: Sequence[Search]) -> dict[str, Candidate]:
-    """Group -> its best configuration with the ordinary folds of its held-out subjects; without those yet to finish."""
+    """Label of a study -> its best configuration with the ordinary folds of its held-out subjects; without those that
+    have none yet."""
     found = {}
-    for number, search in enumerate(searches):
+    for search in searches:
         study = open_study(search, create=False)
         if study is None or not search.held_out:
             continue
@@ -33,20 +29,22 @@ def chosen(searches: Sequence[Search]) -> dict[str, Candidate]:
             best = study.best_trial
         except ValueError:  # none is finished
             continue
-        found[group_name(number)] = search.outer(best.params, group_name(number))
+        found[search.label] = search.outer(best.params, search.label)
     return found
 
 
 def outer_plan(searches: Sequence[Search]) -> Plan | None:
-    """What is left to train once all groups have chosen; None before, and for a search that is not nested."""
+    """The outer folds of what has been chosen, of each variant once all its groups have; None before the first, and
+    for a search that is not nested."""
     candidates = chosen(searches)
-    if len(candidates) < len(searches):
+    open_arms = {search.arm for search in searches if search.label not in candidates}
+    ready = [candidates[search.label] for search in searches if search.arm not in open_arms]
+    if not ready:
         return None
-    plan = searches[0].plan
     return replace(
-        plan,
-        variants=tuple(candidate.variant for candidate in candidates.values()),
-        cells=tuple(cell for candidate in candidates.values() for cell in candidate.cells),
+        searches[0].plan,
+        variants=tuple(candidate.variant for candidate in ready),
+        cells=tuple(cell for candidate in ready for cell in candidate.cells),
     )
 
 

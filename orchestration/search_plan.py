@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from madv.errors import ConfigError, Problem, SpecError
 from madv.fits import misfits
 from madv.seeds import seed_of
+from orchestration.designs import SEARCH
 from orchestration.ids import digest
 from orchestration.overrides import composed
 from orchestration.plan import Code, Facts, Plan, PlannedCell, Variant, lay_out, variant_digest
-from orchestration.search_space import Params, decode, overrides, plain
+from orchestration.search_arms import arm_spaces
+from orchestration.search_space import Dimension, Params, decode, overrides, plain
 
 if TYPE_CHECKING:
     from orchestration.search_spec import SearchSpec
@@ -37,16 +39,22 @@ class Search:
     """One study of a sweep: all of it, or the inner subjects of an outer group."""
 
     plan: Plan
-    """Of the configuration that the file starts from."""
+    """Of the one configuration that the space is laid around."""
     spec: SearchSpec
     study: str
     """Name of the study."""
     digest: str
     """Of the space and of all that cells depend on, trials and samplers left out: a study may be taken further."""
+    draws: str
+    """What samplers and the order of the race are seeded by: of an ablation's variants the same in each."""
     order: tuple[str, ...]
     """Subjects, as every configuration of the study meets them."""
     held_out: tuple[str, ...] = ()
     """Subjects that the study neither trains on nor scores: what it chooses is scored on them afterwards."""
+    arm: str = ""
+    """Of an ablation whose variants are searched: which one it is."""
+    label: str
+    """By which reports call it: its group, after its variant if there are several; else the study's name."""
     facts_of: Facts = field(repr=False)
     code: Code = field(repr=False)
 
@@ -86,7 +94,7 @@ class Search:
 
 
 def lay_out_searches(plan: Plan, facts_of: Facts, code: Code) -> tuple[Search, ...]:
-    """The studies of a sweep file of design search.
+    """The studies of a sweep file with a search: of each variant, of each group of subjects.
 
     Args:
         plan: of the file.
@@ -94,55 +102,106 @@ def lay_out_searches(plan: Plan, facts_of: Facts, code: Code) -> tuple[Search, .
         code: what trains a configuration.
 
     Raises:
-        SpecError: the search cannot be made of these data.
+        SpecError: the search cannot be made of these data, or a variant not be searched.
     """
     spec = plan.spec.search
     assert spec is not None
     if plan.pretraining:
         message = "a search does not pre-train; leave pretrain out of the base"
         raise SpecError([Problem(place=plan.spec.places.get("base", "base"), message=message)])
+    if plan.spec.design.kind == SEARCH:
+        return tuple(_studies(plan, spec, facts_of, code))
+    spaces = arm_spaces(plan, facts_of)
+    common = [study.digest for study in _studies(_alone(plan, plan.variants[0]), spec, facts_of, code)]
+    found = []
+    for variant in plan.variants:
+        own = _fitting(spec, spaces[variant.name])
+        for number, study in enumerate(_studies(_alone(plan, variant), own, facts_of, code)):
+            found.append(
+                replace(
+                    study,
+                    study=_name(spec.study, variant.digest, study.held_out) if spec.study else study.study,
+                    draws=common[number],
+                    order=shuffled(sorted(study.order), common[number]),
+                    arm=variant.name,
+                    label=f"{variant.name}, {study.label}",
+                )
+            )
+    return tuple(found)
+
+
+def _alone(plan: Plan, variant: Variant) -> Plan:
+    """The plan of one of its variants."""
+    cells = tuple(cell for cell in plan.cells if cell.variant == variant.name)
+    return replace(plan, variants=(variant,), cells=cells, controls={})
+
+
+def _fitting(spec: SearchSpec, space: tuple[Dimension, ...]) -> SearchSpec:
+    """The same search of a smaller space: known points lose what is not there."""
+    points: list[Params] = []
+    for point in spec.enqueue:
+        kept = {name: value for name, value in point.items() if name.partition("[")[0] in {one.key for one in space}}
+        if kept and kept not in points:
+            points.append(kept)
+    return replace(spec, space=space, enqueue=tuple(points))
+
+
+def _studies(plan: Plan, spec: SearchSpec, facts_of: Facts, code: Code) -> Iterator[Search]:
+    """Of one configuration."""
     subjects = plan.facts.subjects
     if spec.nested is None:
-        return (_study(plan, spec, subjects, (), facts_of, code),)
+        yield _study(plan, spec, subjects, (), 0, facts_of, code)
+        return
     if spec.nested > len(subjects):
         message = f"{spec.nested} groups need as many subjects; there are {len(subjects)}"
         raise SpecError([Problem(place=spec.places.get("nested", "search.nested"), message=message)])
     # The groups hang on the subjects alone: whatever else changes, a subject keeps its own.
     mixed = shuffled(subjects, digest({"subjects": subjects, "groups": spec.nested}))
-    groups = [tuple(sorted(mixed[first :: spec.nested])) for first in range(spec.nested)]
-    return tuple(
-        _study(plan, spec, [one for one in subjects if one not in group], group, facts_of, code) for group in groups
-    )
+    for first in range(spec.nested):
+        group = tuple(sorted(mixed[first :: spec.nested]))
+        rest = [one for one in subjects if one not in group]
+        yield _study(plan, spec, rest, group, first + 1, facts_of, code)
 
 
 def _study(
-    plan: Plan, spec: SearchSpec, subjects: Sequence[str], held_out: tuple[str, ...], facts_of: Facts, code: Code
+    plan: Plan,
+    spec: SearchSpec,
+    subjects: Sequence[str],
+    held_out: tuple[str, ...],
+    group: int,
+    facts_of: Facts,
+    code: Code,
 ) -> Search:
     content = {
         "space": [asdict(dimension) for dimension in spec.space],
         "objectives": spec.objectives,
         "reference": plan.variants[0].digest,
-        "code": plan.code,
+        "code": code(plan.variants[0].config),
         "seeds": plan.spec.seeds,
         "subjects": sorted(subjects),
         "held_out": held_out,
     }
     identity = digest(content)
+    study = spec.study or f"{plan.spec.cluster_name}-{identity[:12]}"
+    if spec.study and held_out:
+        study = _name(spec.study, held_out)
     return Search(
         plan=plan,
         spec=spec,
-        study=_name(spec.study or f"{plan.spec.cluster_name}-{identity[:12]}", held_out if spec.study else ()),
+        study=study,
         digest=identity,
+        draws=identity,
         order=shuffled(sorted(subjects), identity),
         held_out=held_out,
+        label=f"group {group}" if held_out else study,
         facts_of=facts_of,
         code=code,
     )
 
 
-def _name(name: str, held_out: tuple[str, ...]) -> str:
+def _name(name: str, *what: object) -> str:
     """Studies of one sweep under one given name still differ."""
-    return f"{name}-{digest(held_out)[:6]}" if held_out else name
+    return f"{name}-{digest(what if len(what) > 1 else what[0])[:6]}"
 
 
 def shuffled(names: Sequence[str], key: str) -> tuple[str, ...]:

@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from madv.errors import unknown
-from orchestration.designs import SEARCH
+from orchestration.designs import SEARCH, VARIANTS
+from orchestration.factors import OverridesByLevel
 from orchestration.overrides import Override
 from orchestration.search_dimensions import SPACE_EXAMPLE, read_space
 from orchestration.search_space import Dimension, encode
 from orchestration.sections import Section, show
 
-KEYS = ("space", "trials", "sampler", "pruner", "objectives", "enqueue", "storage", "study", "nested")
+KEYS = ("space", "trials", "sampler", "pruner", "objectives", "enqueue", "storage", "study", "nested", "frozen")
 SAMPLERS = ("tpe", "gp", "cmaes", "nsgaii", "qmc", "random")
 PRUNERS = ("wilcoxon", "none")
 OBJECTIVES = {"uf1": True, "uar": True, "accuracy": True, "macro_f1": True, "seconds": False, "parameters": False}
 """Whether more is better. Seconds are those of a fold, parameters the largest network's."""
-ELSEWHERE = ("factors", "variants", "exclude", "resolution", "controls")
+ELSEWHERE = ("factors", "variants", "exclude", "resolution")
+"""What an ablation has and a search has not."""
 ENQUEUE_EXAMPLE = "[{loss.focal_mu: 1, loss.focal_lambda: 2}]"
 STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MAX_TRIALS = 100_000
@@ -28,6 +30,10 @@ HONEST = (
     "chooses by the subjects that it reports, which flatters the score; write search.nested: 5 (five groups of "
     "subjects, each scored by what the others chose), or "
     "metadata.sweep.protocol.optimistic: true, and the report says so in red"
+)
+ARMS_NESTED = (
+    "is missing: variants that are searched are compared on subjects that chose nothing; write nested: 5 (five groups "
+    "of subjects, each scored by what the others chose)"
 )
 
 
@@ -51,20 +57,32 @@ class SearchSpec:
     """Its name; None: from the sweep's name, the space and what the cells depend on."""
     nested: int | None = None
     """Groups of subjects, each scored by what the others have chosen; None: chosen and scored on the same subjects."""
+    frozen: bool = False
+    """Of an ablation: its variants are trained as the file has them, too."""
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Lines of keys, for problems that show later."""
 
 
-def read_search(sweep: Section, kind: str | None, base: Sequence[Override], *, optimistic: bool) -> SearchSpec | None:
-    """The section `search`, with every problem of it; None where the sweep is none."""
-    if kind != SEARCH:
-        if SEARCH in sweep and kind is not None:
-            sweep.problem(f"belongs to design {SEARCH}, not {kind}", SEARCH)
+def read_search(
+    sweep: Section, kind: str | None, base: Sequence[Override], factors: OverridesByLevel, *, optimistic: bool
+) -> SearchSpec | None:
+    """The section `search`, with every problem of it; None where the sweep is none.
+
+    Args:
+        sweep: metadata.sweep.
+        kind: of design; of any other than SEARCH every variant is searched on its own.
+        base: overrides of the sweep.
+        factors: of its design.
+        optimistic: whether the file owns up to flattering scores.
+    """
+    if kind is None or (kind != SEARCH and SEARCH not in sweep):
         return None
     for key in ELSEWHERE:
-        if key in sweep:
+        if key in sweep and kind == SEARCH:
             sweep.problem(f"has no place in design {SEARCH}; leave it out", key)
-    section = sweep.section(SEARCH, needs=f"design {SEARCH} needs a space, such as {{space: {{{SPACE_EXAMPLE}}}}}")
+    if "controls" in sweep:
+        sweep.problem("judge variants as they are typed, not a search; run them in a sweep without search", "controls")
+    section = sweep.section(SEARCH, needs=f"a search needs a space, such as {{space: {{{SPACE_EXAMPLE}}}}}")
     if not section.values:
         return None
     section.allow(KEYS)
@@ -78,7 +96,13 @@ def read_search(sweep: Section, kind: str | None, base: Sequence[Override], *, o
         section.problem(f"{pruner} races for one objective, not for {len(objectives)}; write none", "pruner")
     if several and nested is not None:
         section.problem("reports the one configuration that won; with several objectives there is none", "nested")
-    if nested is None and "nested" not in section and not optimistic:
+    if kind != SEARCH:
+        _check_arms(section, space, factors)
+        if several:
+            section.problem("variants are compared by what one objective chose; name one", "objectives")
+    elif "frozen" in section:
+        section.problem(f"asks for an ablation's variants as they are typed; design {SEARCH} has none", "frozen")
+    elif nested is None and "nested" not in section and not optimistic:
         sweep.problem(HONEST, SEARCH)
     if sampler == "cmaes":
         _check_cmaes(section, space, several)
@@ -92,6 +116,7 @@ def read_search(sweep: Section, kind: str | None, base: Sequence[Override], *, o
         storage=section.text("storage", "") or None,
         study=_study(section),
         nested=nested,
+        frozen=section.values.get("frozen") is True,
         places={key: section.place(key) for key in KEYS},
     )
 
@@ -138,6 +163,22 @@ def _enqueue(section: Section, space: Sequence[Dimension]) -> tuple[Mapping[str,
             section.problem(problem, "enqueue", index)
         points.append(params)
     return tuple(points)
+
+
+def _check_arms(section: Section, space: Sequence[Dimension], factors: OverridesByLevel) -> None:
+    """What an ablation asks of the search of its variants."""
+    if "nested" not in section:
+        section.problem(ARMS_NESTED, "nested")
+    if not isinstance(section.values.get("frozen", False), bool):
+        section.problem(f"must be true or false, not {show(section.values['frozen'])}", "frozen")
+    fixed = {one.key: factor for factor, levels in factors.items() for texts in levels.values() for one in texts}
+    for dimension in space:
+        for name in dimension.settings:
+            if name in fixed:
+                where = (
+                    f"{fixed[name]}, which is compared" if fixed[name] != VARIANTS else "variants, which are compared"
+                )
+                section.problem(f"{name} is set by {where}; leave it out of the space", "space", dimension.key)
 
 
 def _check_cmaes(section: Section, space: Sequence[Dimension], several: bool) -> None:

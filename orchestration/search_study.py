@@ -163,7 +163,7 @@ def make_sampler(search: Search, number: int) -> BaseSampler:
     """
     from optuna import samplers
 
-    seed = seed_of(search.digest, f"sampler {number}") % 2**32
+    seed = seed_of(search.draws, f"sampler {number}") % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls some of its options experimental
         match search.spec.sampler:

@@ -97,7 +97,7 @@ class SweepSpec:
     resources: Resources = Resources()
     report: ReportOptions = ReportOptions()
     search: SearchSpec | None = None
-    """Of design search: configurations are chosen one after the other."""
+    """Configurations are chosen one after the other; of an ablation, for each of its variants."""
     notify: str | None = field(default=None, repr=False)
     """A webhook that hears how the sweep ended; its address may hold a secret."""
     storage_path: str = "store"
@@ -144,7 +144,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         "storage_path": sweep.text("storage_path", "store"),
     }
     notify = read_notify(sweep)
-    content["search"] = read_search(sweep, kind, base, optimistic=content["protocol"].optimistic)
+    content["search"] = read_search(sweep, kind, base, factors, optimistic=content["protocol"].optimistic)
     if not top.problems:
         top.problems += find_contradictions(content["base"], design, sweep.place("factors"))
     if top.problems:

@@ -40,7 +40,7 @@ cluster_name: simulated
 metadata:
   sweep:
     base: [dataset.subjects=SUBJECTS, "dataset.clips_per_class=[SUBJECTS,SUBJECTS,SUBJECTS]", train.epochs=2]
-    design: search
+DESIGN
     protocol: {optimistic: true}
     storage_path: FOLDER/store
     search:
@@ -60,10 +60,17 @@ with alone(searches(Path(sys.argv[1]), 4, 6, sys.argv[2])):
 
 
 def searches(
-    folder: Path, subjects: int = 4, trials: int = 6, options: str = "", space: str = SPACE, *overrides: str
+    folder: Path,
+    subjects: int = 4,
+    trials: int = 6,
+    options: str = "",
+    space: str = SPACE,
+    *overrides: str,
+    design: str = "design: search",
 ) -> tuple[Search, ...]:
     """The searches of a file that is written to the folder."""
     values = {"SUBJECTS": subjects, "TRIALS": trials, "FOLDER": folder, "OPTIONS": f"      {options}", "SPACE": space}
+    values["DESIGN"] = f"    {design}"
     text = FILE
     for name, value in values.items():
         text = text.replace(name, str(value))

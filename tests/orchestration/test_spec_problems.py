@@ -94,7 +94,7 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         ("seeds: 2", "seeds: [1, 1]", "9: metadata.sweep.seeds: must be a number of seeds"),
         ("seeds: 2", "seeds: 2\n    seeds: 3", "10: metadata.sweep.seeds: the key 'seeds' is already on line 9"),
         ("seeds: 2", "cluster_name: x", "9: metadata.sweep.cluster_name: belongs at the top of the file"),
-        ("seeds: 2", "search: {}", "9: metadata.sweep.search: belongs to design search, not factorial"),
+        ("seeds: 2", "search: {}", "9: metadata.sweep.search: is empty; a search needs a space"),
         ("seeds: 2", "controls: [repaet]", "9: metadata.sweep.controls[0]: unknown control 'repaet'; did you mean"),
         ("seeds: 2", "question: 3", "9: metadata.sweep.question: must be a text, not 3"),
         ("seeds: 2", "protocol: loso", "9: metadata.sweep.protocol: must be a mapping, not 'loso'"),

@@ -13,7 +13,8 @@ from madv.data.content import fingerprint
 from madv.data.identity import recording_identity
 from madv.data.synthetic import _manifest, make_design
 from madv.data.synthetic_sources import unit_names
-from orchestration.plan import expand
+from orchestration.plan import Facts, expand
+from orchestration.search_plan import lay_out_searches
 from orchestration.spec import load_spec
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -73,6 +74,33 @@ def test_a_sweep_file_compares_what_differs_and_fits(name: str) -> None:
         assert len(plan.variants) + len(aliases) == levels - len(spec.design.factors) + 1
     keys = [cell.key for cell in plan.cells if cell.variant in {variant.name for variant in plan.variants}]
     assert len(keys) == len(set(keys))
+
+
+def test_a_search_file_starts_from_the_weights_of_the_others_and_each_variant_loses_what_it_does_not_read() -> None:
+    def code(_: object) -> str:
+        return "code"
+
+    found = {}
+    for name in ("search_weights", "ablate_streams_retuned"):
+        facts_of = Facts(described)
+        plan = expand(load_spec(SWEEPS / f"{name}.yaml"), facts_of, code)
+        searches = lay_out_searches(plan, facts_of, code)
+        found[name] = {search.arm: [s for d in search.spec.space for s in d.settings] for search in searches}
+        for search in searches:
+            params = search.spec.enqueue[0]
+            started, plain = search.candidate(params, "").variant.config.loss, search.plan.variants[0].config.loss
+            for setting in found[name][search.arm]:
+                key = setting.removeprefix("loss.")
+                assert getattr(started, key) == pytest.approx(getattr(plain, key), abs=1e-3), (name, search.arm, key)
+            # Subjects that are scored choose nothing.
+            assert not set(search.order) & set(search.held_out)
+        assert sorted(who for one in searches if one.arm == searches[0].arm for who in one.held_out) == sorted(
+            plan.facts.subjects
+        )
+    every = found["ablate_streams_retuned"]
+    assert "loss.w_au" in every["texture=off"] and "loss.w_au" not in every["au=off"]
+    assert set(every["reference"]) - set(every["au=off"]) == {"loss.w_au"}
+    assert len(found["search_weights"][""]) == 8
 
 
 def test_both_design_sweeps_ask_the_same() -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import simulated
+from webhook_server import webhook_server
 
 from madv.errors import ClusterError
 from orchestration import cli_nightly, cli_sweep, nightly_file
@@ -110,6 +111,26 @@ def test_a_sweep_that_cannot_run_keeps_its_last_night(night: Night, monkeypatch:
     assert night(3) == cli_nightly.BROKE
     assert "sim stopped: Ray did not start" in report()
     assert Path("reports/night/record.json").read_text() == before
+
+
+def test_a_webhook_hears_of_a_night_that_moved_or_broke_and_of_no_other(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with webhook_server("s3cr3t") as hook:
+        Path("nightly.yaml").write_text(
+            f"{{cluster_name: night, metadata: {{nightly: {{sweeps: [sim.yaml], notify: {{url: '{hook.url}'}}}}}}}}"
+        )
+        assert night(2) == night(2) == cli_nightly.SAME
+        assert hook.bodies == []
+        assert night(3, worse) == cli_nightly.MOVED
+        ((_, _, body),) = hook.bodies
+        assert (body["event"], body["exit_code"], body["nightly"]) == ("moved", 3, "night")
+        assert body["verdict"] in report() and "moved beyond noise" in body["verdict"]
+        assert (body["report"], body["problems"]) == ("reports/night/difference.md", [])
+        hook.answer = 500
+        capsys.readouterr()
+        assert night(4, worse) in (cli_nightly.SAME, cli_nightly.MOVED)
+        assert "s3cr3t" not in capsys.readouterr().err
 
 
 def test_last_nights_cells_are_referred_to(night: Night) -> None:

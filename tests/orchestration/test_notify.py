@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from webhook_server import webhook_server
 
 from madv.errors import MadvError, SpecError
 from orchestration.ending import told
@@ -31,25 +29,9 @@ metadata:
 
 @pytest.fixture
 def hook() -> Iterator[SimpleNamespace]:
-    """A server on this machine: its address with a secret, what it was sent, and what it answers."""
-    heard = SimpleNamespace(bodies=[], answer=200, url="")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.bodies.append((self.path, self.headers["Content-Type"], json.loads(content)))
-            self.send_response(heard.answer)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    heard.url = f"http://127.0.0.1:{server.server_port}/hooks/{SECRET}"
-    yield heard
-    server.shutdown()
-    server.server_close()
+    """What listens to webhooks."""
+    with webhook_server(SECRET) as heard:
+        yield heard
 
 
 def prepared(url: str | None) -> Any:

@@ -32,17 +32,6 @@ def visit(folder: Folder, root: Path, name: str = "mine") -> Visit:
     return Visit(name=name, digest="d" * 64, folder=folder, cache_root=root)
 
 
-def test_a_storage_path_that_a_node_cannot_see(cluster: None, tmp_path: Path) -> None:
-    with pytest.raises(ClusterError) as caught:
-        begin(visit(OtherDisk(str(tmp_path / "cells")), tmp_path))
-    (said,) = str(caught.value).splitlines()
-    assert (
-        f"cannot see the cells in {tmp_path / 'cells'}: metadata.sweep.storage_path must be a folder or a URI" in said
-    )
-    assert said.startswith("node ")
-    assert list((tmp_path / "cells").iterdir()) == []  # nothing half done
-
-
 def test_a_second_sweep_on_the_cluster_is_told_which_one_runs(
     cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,3 +41,14 @@ def test_a_second_sweep_on_the_cluster_is_told_which_one_runs(
     with pytest.raises(ClusterError, match=r"the sweep mine \(dddddddddddd\) runs on this cluster; wait for its end"):
         begin(visit(folder, tmp_path, "other"))
     del claim
+
+
+def test_a_storage_path_that_a_node_cannot_see(cluster: None, tmp_path: Path) -> None:
+    with pytest.raises(ClusterError) as caught:
+        begin(visit(OtherDisk(str(tmp_path / "cells")), tmp_path))
+    (said,) = str(caught.value).splitlines()
+    assert (
+        f"cannot see the cells in {tmp_path / 'cells'}: metadata.sweep.storage_path must be a folder or a URI" in said
+    )
+    assert said.startswith("node ")
+    assert list((tmp_path / "cells").iterdir()) == []  # nothing half done

@@ -16,9 +16,9 @@ from orchestration.cli_data_commands import FACTS, add_data
 from orchestration.cli_nightly import add_nightly
 from orchestration.cli_ui import add_ui
 from orchestration.collect import add_gc
+from orchestration.interrupts import INTERRUPTED, twice_ends
 
 USER_ERROR = 2
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,20 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.insert(1, FACTS)
     options = _parser().parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.command
-    try:
-        return command(options)
-    except MadvError as error:
-        for problem in error.problems:
-            print(f"madv: {problem}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own farewell needs no second Ctrl-C
-        print("madv: stopped", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `madv plan ... | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    with twice_ends():
+        try:
+            return command(options)
+        except MadvError as error:
+            for problem in error.problems:
+                print(f"madv: {problem}", file=sys.stderr)
+            return USER_ERROR
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own farewell needs no second Ctrl-C
+            print("madv: stopped", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader of our output has gone, as in `madv plan ... | head`.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
 
 def _sweep(options: argparse.Namespace) -> int:

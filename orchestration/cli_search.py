@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from madv.errors import MadvError
 from orchestration.cli_arms_report import arms
 from orchestration.cli_plan import FAILED, new_console
 from orchestration.cli_search_report import report_searches, tracked
+from orchestration.interrupts import INTERRUPTED
 from orchestration.keyed_store import State
 from orchestration.prepared import Prepared
 from orchestration.progress import SweepProgress, duration
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from dashboards.search_report import SearchReport
 
-INTERRUPTED = 130
 SAMPLE = 20
 """Cells that a forecast goes by."""
 
@@ -119,7 +118,6 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
             console.print("nothing to try: the study is complete")
         report = report_searches(prepared, overrides)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"madv: stopped; {progress.done} cells were trained; {again}", file=sys.stderr, flush=True)
         return INTERRUPTED
     summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,12 +12,12 @@ from madv.errors import MadvError
 from orchestration.budget import spend
 from orchestration.cli_plan import FAILED, SEARCH_HOURS, new_console, print_budget, print_plan
 from orchestration.ending import told
+from orchestration.interrupts import INTERRUPTED
 from orchestration.prepared import Prepared, prepare
 from orchestration.progress import SweepProgress
 from orchestration.tasks import CellEvent
 from orchestration.tracking import Tracker, track, tracking_uri
 
-INTERRUPTED = 130
 FAREWELL = 3.0
 """Seconds that tracking has to end its runs after Ctrl-C."""
 PATIENCE = 30.0
@@ -108,7 +107,6 @@ def _sweep(
         tracker.finish(None, FAREWELL)
         raise
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         tracker.finish(None, FAREWELL)
         print(f"madv: stopped; {_so_far(progress, file, overrides)}", file=sys.stderr, flush=True)
         return INTERRUPTED

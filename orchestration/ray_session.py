@@ -14,6 +14,7 @@ from pathlib import Path
 from madv.errors import ClusterError
 from orchestration.cluster_head import check_head, explain
 from orchestration.cluster_visit import Visit, begin
+from orchestration.interrupts import end_now
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -87,7 +88,7 @@ class Watchdog(threading.Thread):
         super().__init__(name="ray-watchdog", daemon=True)
         self._check = check
         self._on_lost = on_lost
-        self._end = end or _end_process
+        self._end = end or functools.partial(end_now, 2)
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -162,16 +163,6 @@ def _health_check() -> Callable[[], str | None]:
         return None
 
     return check
-
-
-def _end_process() -> None:
-    """End now, from any thread, and take the processes of a local Ray along."""
-    import psutil  # type: ignore[import-untyped]  # comes with Ray
-
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            child.kill()
-    os._exit(2)
 
 
 def _within(seconds: float, action: Callable[[], None]) -> None:

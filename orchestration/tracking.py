@@ -126,6 +126,8 @@ def _open(plan: Plan, store: CellStore, uri: str) -> Recorder:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="(mlflow|sqlalchemy|alembic|pydantic)")
+    from orchestration.mlflow_file import make_whole
     from orchestration.mlflow_record import Recorder
 
+    make_whole(uri)
     return Recorder(plan, store, uri)

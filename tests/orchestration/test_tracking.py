@@ -11,6 +11,7 @@ import pytest
 import simulated
 
 from orchestration.cells import CellStore
+from orchestration.mlflow_file import make_whole
 from orchestration.mlflow_values import safe_name
 from orchestration.plan import Plan
 from orchestration.tracking import Tracker, track
@@ -177,3 +178,19 @@ def test_a_slow_store_does_not_hold_the_sweep(
 def test_names_are_made_safe() -> None:
     assert safe_name("joy (50%)") == "joy _50__"
     assert safe_name("négatif") == "n_gatif"
+
+
+def test_a_file_that_is_made_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(source: Path, target: Path) -> None:
+        assert source.stat().st_size > 100_000 and not target.exists()
+        raise KeyboardInterrupt
+
+    file = tmp_path / "here" / "mlflow.db"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("os.link", killed)
+        make_whole(f"sqlite:///{file}")
+    assert list(file.parent.iterdir()) == []
+    make_whole(f"sqlite:///{file}")
+    content = file.read_bytes()
+    make_whole(f"sqlite:///{file}")
+    assert file.read_bytes() == content and list(file.parent.iterdir()) == [file]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from madv.errors import MadvError, Problem
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -14,6 +18,12 @@ if TYPE_CHECKING:
 
 UNFINISHED = ".tmp"
 """What the name of a file ends with while it is written."""
+PAUSES = (1.0, 4.0, 15.0)
+"""Seconds before each further try to write: a network drive may hiccup, and a trained fold is worth the wait."""
+
+
+class StorageError(MadvError):
+    """Storage that is full, read-only or away."""
 
 
 class File(NamedTuple):
@@ -27,7 +37,7 @@ class File(NamedTuple):
 
 
 class Folder(Protocol):
-    """A folder that need not exist yet."""
+    """A folder that need not exist yet. Every method raises StorageError where the storage is in trouble."""
 
     def __str__(self) -> str: ...
     def put(self, name: str, content: bytes) -> None:
@@ -64,46 +74,42 @@ class LocalFolder:
 
     def put(self, name: str, content: bytes) -> None:
         temporary = os.path.join(self.path, _temporary(name))
-        try:
-            file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
-        except FileNotFoundError:
-            os.makedirs(self.path, exist_ok=True)
-            file = open(temporary, "xb")  # noqa: SIM115
-        try:
-            with file:
-                file.write(content)
-            os.replace(temporary, os.path.join(self.path, name))
-        except BaseException:
-            self.remove(os.path.basename(temporary))
-            raise
+        with _trouble_at(self.path):
+            try:
+                file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
+            except FileNotFoundError:
+                os.makedirs(self.path, exist_ok=True)
+                file = open(temporary, "xb")  # noqa: SIM115
+            try:
+                with file:
+                    file.write(content)
+                os.replace(temporary, os.path.join(self.path, name))
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
 
     def get(self, name: str) -> bytes | None:
-        try:
-            with open(os.path.join(self.path, name), "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            return None
+        path = os.path.join(self.path, name)
+        with _trouble_at(self.path), contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            return file.read()
+        return None
 
     def remove(self, name: str) -> None:
-        try:
+        with _trouble_at(self.path), contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.path, name))
-        except FileNotFoundError:
-            return
 
     def names(self) -> list[str]:
-        try:
+        with _trouble_at(self.path), contextlib.suppress(FileNotFoundError):
             return os.listdir(self.path)
-        except FileNotFoundError:
-            return []
+        return []
 
     def files(self) -> list[File]:
         found = []
         for name in self.names():
-            try:
+            with _trouble_at(self.path), contextlib.suppress(FileNotFoundError):  # renamed or removed since
                 entry = os.stat(os.path.join(self.path, name))
-            except FileNotFoundError:  # renamed or removed since
-                continue
-            found.append(File(name, entry.st_size, entry.st_mtime))
+                found.append(File(name, entry.st_size, entry.st_mtime))
         return found
 
 
@@ -128,42 +134,68 @@ class RemoteFolder:
         return system, path
 
     def put(self, name: str, content: bytes) -> None:
-        system, path = self._connection
-        temporary = f"{path}/{_temporary(name)}"
-        with system.open_output_stream(temporary) as stream:
-            stream.write(content)
-        system.move(temporary, f"{path}/{name}")
+        with _trouble_at(self.uri):
+            system, path = self._connection
+            temporary = f"{path}/{_temporary(name)}"
+            with system.open_output_stream(temporary) as stream:
+                stream.write(content)
+            system.move(temporary, f"{path}/{name}")
 
     def get(self, name: str) -> bytes | None:
-        system, path = self._connection
-        try:
+        with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
+            system, path = self._connection
             with system.open_input_stream(f"{path}/{name}", compression=None) as stream:
                 content: bytes = stream.read()
                 return content
-        except FileNotFoundError:
-            return None
+        return None
 
     def remove(self, name: str) -> None:
-        system, path = self._connection
-        try:
+        with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
+            system, path = self._connection
             system.delete_file(f"{path}/{name}")
-        except FileNotFoundError:
-            return
 
     def names(self) -> list[str]:
+        return [entry.base_name for entry in self._entries()]
+
+    def _entries(self) -> list[Any]:
         from pyarrow.fs import FileSelector
 
-        system, path = self._connection
-        return [entry.base_name for entry in system.get_file_info(FileSelector(path))]
+        with _trouble_at(self.uri):
+            system, path = self._connection
+            return list(system.get_file_info(FileSelector(path)))
 
     def files(self) -> list[File]:
-        from pyarrow.fs import FileSelector
-
-        system, path = self._connection
-        entries = system.get_file_info(FileSelector(path))
+        entries = self._entries()
         # A store that does not say when has no old files.
         return [File(one.base_name, one.size or 0, (one.mtime_ns or time.time_ns()) / 1e9) for one in entries]
 
 
 def _temporary(name: str) -> str:
     return f"{name}.{uuid.uuid4().hex}{UNFINISHED}"
+
+
+@contextlib.contextmanager
+def _trouble_at(place: str) -> Iterator[None]:
+    """An error of the system is one of the storage."""
+    try:
+        yield
+    except OSError as error:
+        message = (
+            f"the storage is in trouble: {error.strerror or error}; what is there stays, and is gone on from later"
+        )
+        raise StorageError([Problem(place=place, message=message)]) from error
+
+
+def patiently(action: Callable[..., object], *arguments: object) -> None:
+    """Do it, again after each of PAUSES while the storage is in trouble.
+
+    Raises:
+        StorageError: it still is.
+    """
+    for pause in PAUSES:
+        try:
+            action(*arguments)
+            return
+        except StorageError:
+            time.sleep(pause)
+    action(*arguments)

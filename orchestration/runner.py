@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError
 from orchestration.cluster_visit import Visit
+from orchestration.folders import StorageError
 from orchestration.gpu_use import Use
 from orchestration.packing import Packing, pilot
 from orchestration.ray_session import ray_session
@@ -71,6 +72,7 @@ def run(
 
     Raises:
         ClusterError: Ray did not start, or its workers cannot work.
+        StorageError: cells cannot be written.
     """
     pending = pending_cells(plan, store)
     if not pending:
@@ -107,6 +109,8 @@ def run(
                     crowd=packing.crowd,
                     pilot=measured,
                 )
+                if listener.error is not None:
+                    raise listener.error
                 if measured:
                     packing.fill(listener.use)
                 if crowded := listener.crowded:
@@ -166,7 +170,7 @@ class Listener:
         self.use = Use()
         """Of a GPU, by a pilot."""
         self.error: Exception | None = None
-        """What went wrong in a hook of Tune's."""
+        """What ended the experiment: storage in trouble, or what went wrong in a hook of Tune's."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks for a resume of its own, which is not used
@@ -180,6 +184,9 @@ class Listener:
         self._deaths[trial_id] = 0
         if result["state"] == "crowded":
             self.crowded = True
+            return
+        if result["state"] == "unstored":
+            self.give_up(StorageError(result["error"]))
             return
         if result["use"]["memory"] is not None:
             self.use = Use(**result["use"])

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from orchestration.plan import Plan, PlannedCell
 
 
-Outcome = Literal["done", "failed", "crowded"]
-"""crowded: the GPU's memory was taken by other trials; nothing is stored."""
+Outcome = Literal["done", "failed", "crowded", "unstored"]
+"""crowded: the GPU's memory was taken by other trials; unstored: the storage is in trouble. Nothing is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

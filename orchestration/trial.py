@@ -14,6 +14,7 @@ from ray.tune import Trainable
 
 from orchestration.beside import Beside, imported
 from orchestration.cell_records import done_cell, failed_cell
+from orchestration.folders import StorageError, patiently
 from orchestration.gpu_use import Use, out_of_memory, watched
 from orchestration.tasks import Outcome, TrialTask
 
@@ -77,9 +78,14 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         cell = self._task.cells[self._next]
         self._next += 1
         use = Use()
+        error = ""
         if cell.key not in self._ended:
-            with watched(use, wanted=self._workload.pilot):
-                self._train(cell)
+            try:
+                with watched(use, wanted=self._workload.pilot):
+                    self._train(cell)
+            except StorageError as trouble:
+                # A worker that died of it would be replaced, again and again.
+                self._ended[cell.key], error = ("unstored", 0.0), str(trouble)
         state, seconds = self._ended[cell.key]
         done = self._next == len(self._task.cells)
         return {
@@ -87,6 +93,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             "key": cell.key,
             "seconds": seconds,
             "state": state,
+            "error": error,
             "use": asdict(use),
             "done": done,
         }
@@ -96,7 +103,10 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         self._task = self._workload.tasks[task] if isinstance(task, int) else task
         self._next = 0
         self._store: KeyedStore = self._workload.weights if self._task.pretraining else self._workload.store
-        known = self._store.states([cell.key for cell in self._task.cells])
+        try:
+            known = self._store.states([cell.key for cell in self._task.cells])
+        except StorageError:
+            known = {}  # the first fold cannot be written then, and says why
         self._ended: dict[str, tuple[Outcome, float]] = {key: (state, 0.0) for key, state in known.items()}
         self._alone: set[str] = set()  # whose numbers failed beside others
         self._beside = Beside(self._workload.together, self._task, self._limits)
@@ -119,7 +129,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
                 return  # they took a worker down
             started = time.time()
             for cell in group:
-                self._store.record_attempt(cell.key)
+                patiently(self._store.record_attempt, cell.key)
             try:
                 results = self._beside.train(group, self._fold, self._start)
             except Exception as error:
@@ -133,7 +143,8 @@ class FoldTrial(Trainable):  # type: ignore[misc]
                     self._store.clear_failed(cell.key)
                     self._alone.add(cell.key)
                 else:
-                    self._workload.store.write(done_cell(cell, self._task.digest, result, class_names, started))
+                    cell_done = done_cell(cell, self._task.digest, result, class_names, started)
+                    patiently(self._workload.store.write, cell_done)
                     self._ended[cell.key] = ("done", result.seconds)
             return
 
@@ -146,7 +157,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         started = time.time()
         while store.attempts(planned.key) < ATTEMPTS:
             # Counted before the fold starts: a worker that is killed reports nothing.
-            store.record_attempt(planned.key)
+            patiently(store.record_attempt, planned.key)
             started = time.time()
             try:
                 finish = self._pretrained(planned) if self._task.pretraining else self._trained(planned, started)
@@ -159,9 +170,9 @@ class FoldTrial(Trainable):  # type: ignore[misc]
                 continue
             return "done", finish()
         if self._task.pretraining:
-            self._workload.weights.fail(planned.key, reason)
+            patiently(self._workload.weights.fail, planned.key, reason)
         else:
-            self._workload.store.write(failed_cell(planned, self._task.digest, reason, started))
+            patiently(self._workload.store.write, failed_cell(planned, self._task.digest, reason, started))
         return "failed", time.time() - started
 
     def _trained(self, planned: PlannedCell, started: float) -> Callable[[], float]:
@@ -173,7 +184,8 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         result: FoldResult = train_fold(self._task.config, fold, clips, planned.seed, **options)
 
         def finish() -> float:
-            self._workload.store.write(done_cell(planned, self._task.digest, result, clips.class_names, started))
+            cell = done_cell(planned, self._task.digest, result, clips.class_names, started)
+            patiently(self._workload.store.write, cell)
             return result.seconds
 
         return finish
@@ -190,7 +202,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         )
 
         def finish() -> float:
-            self._workload.weights.finish(planned.key, encode(result))
+            patiently(self._workload.weights.finish, planned.key, encode(result))
             return result.seconds
 
         return finish

@@ -60,11 +60,11 @@ def show_plan(file: Path, overrides: Sequence[str], *, with_pilot: bool = False,
     console = new_console()
     prepared = prepare(file, overrides)
     if prepared.searches:
-        from orchestration import cli_search
+        from orchestration import cli_search_plan
 
         if hours is not None:
             raise MadvError(SEARCH_HOURS)
-        return cli_search.show_plan(prepared)
+        return cli_search_plan.show_plan(prepared)
     plan = prepared.plan
     if with_pilot:
         _train_pilot(prepared, console)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestration.cli_study import make_study
 from orchestration.failures import reasons
 from orchestration.references import references, write_references
+from orchestration.tracking import without_password
 from orchestration.verdict import Finding, Verdict, write_verdict
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def failure_lines(plan: Plan, store: CellStore) -> list[str]:
 
 
 def mlflow_command(uri: str) -> str:
-    """What to type, or where to look, to see the runs."""
+    """What to type, or where to look, to see the runs; without a password, which its reader knows."""
+    uri = without_password(uri)
     if uri.startswith(("http://", "https://")):
         return uri
     program = shutil.which("mlflow") or os.path.join(os.path.dirname(sys.executable), "mlflow")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.cli_search_records import candidate_of, study_of_trials
 from orchestration.ids import digest
-from orchestration.plan import Plan, PlannedCell, Variant
+from orchestration.mlflow_search import Tried
+from orchestration.plan import PlannedCell, Variant
 from orchestration.prepared import Prepared
 from orchestration.references import references, write_references
 from orchestration.search_nested import chosen
-from orchestration.search_plan import LEAST_TO_RACE, Search
-from orchestration.search_study import open_study
+from orchestration.search_plan import LEAST_TO_RACE, Candidate, Search
+from orchestration.search_study import open_study, repeated
 from orchestration.verdict import Verdict, write_verdict
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def report_searches(prepared: Prepared, overrides: Sequence[str], folder: Path |
 
         written = write_search_report(search_study(prepared, prepared.searches, overrides), place)
         write_verdict(place, Verdict(headline=written.headline, warnings=written.warnings))
-    used = references(tracked(prepared), prepared.cache_root)
+    used = references(tracked(prepared).plan, prepared.cache_root)
     if written.ablation is not None:
         used |= references(prepared.plan, prepared.cache_root)  # as the page of frozen ones shows them
     write_references(place, used)
@@ -80,27 +81,47 @@ def search_study(prepared: Prepared, searches: Sequence[Search], overrides: Sequ
     )
 
 
-def tracked(prepared: Prepared) -> Plan:
-    """The configurations that were tried, each once, with the cells that are there, as a plan of variants."""
+def tracked(prepared: Prepared) -> Tried:
+    """The configurations that were tried, each once, then what was chosen and what is frozen, as a plan of variants."""
     known = prepared.store.states()
     variants: dict[str, Variant] = {}
-    cells: dict[str, PlannedCell] = {}
+    cells: list[PlannedCell] = []
+    short = set()
     for search in prepared.searches:
         study = open_study(search, create=False)
+        again = repeated(study) if study else set()
         for trial in study.get_trials(deepcopy=False) if study else ():
-            candidate = candidate_of(search, trial)
-            there = [cell for cell in candidate.cells if cell.key in known] if candidate else []
-            identity = f"{candidate.variant.digest}{search.held_out}" if candidate else ""
-            if candidate and there and identity not in variants:
-                name = f"{search.study} {candidate.variant.name}"
-                variants[identity] = replace(candidate.variant, name=name, digest=digest(identity))
-                cells |= {cell.key: replace(cell, variant=name) for cell in there}
-    for group, candidate in chosen(prepared.searches).items():
-        variants[group] = replace(candidate.variant, digest=digest([group, candidate.variant.digest]))
-        cells |= {cell.key: cell for cell in candidate.cells if cell.key in known}
-    return replace(
-        prepared.plan, variants=tuple(variants.values()) or prepared.plan.variants, cells=tuple(cells.values())
-    )
+            candidate = candidate_of(search, trial) if trial.number not in again else None
+            if candidate is None:
+                continue
+            variant, own = named(search, candidate)
+            there = [cell for cell in own if cell.key in known]
+            if not there or variant.digest in variants:
+                continue
+            if trial.state.is_finished() and len(there) < len(own):
+                short.add(variant.name)
+                own = there
+            variants[variant.digest] = variant
+            cells += own
+    for candidate in chosen(prepared.searches).values():
+        variant, own = named(None, candidate)
+        variants[variant.digest] = variant
+        cells += own
+    if prepared.asks_frozen:
+        variants |= {variant.digest: variant for variant in prepared.plan.variants}
+        cells += prepared.plan.cells
+    plan = replace(prepared.plan, variants=tuple(variants.values()) or prepared.plan.variants, cells=tuple(cells))
+    return Tried(plan=plan, key=digest([one.digest for one in prepared.searches]), short=frozenset(short))
+
+
+def named(search: Search | None, candidate: Candidate) -> tuple[Variant, list[PlannedCell]]:
+    """A configuration as MLflow's runs have it: one of a study, or what a group has chosen (no search)."""
+    variant = candidate.variant
+    if search is None:
+        return replace(variant, digest=digest([variant.name, variant.digest])), list(candidate.cells)
+    name = f"{search.study} {variant.name}"
+    found = replace(variant, name=name, digest=digest(f"{variant.digest}{search.held_out}"))
+    return found, [replace(cell, variant=name) for cell in candidate.cells]
 
 
 def _nested(

@@ -16,7 +16,7 @@ from orchestration.interrupts import INTERRUPTED
 from orchestration.prepared import Prepared, prepare
 from orchestration.progress import SweepProgress
 from orchestration.tasks import CellEvent
-from orchestration.tracking import Tracker, track, tracking_uri
+from orchestration.tracking import Tracker, track, tracking_uri, without_password
 
 FAREWELL = 3.0
 """Seconds that tracking has to end its runs after Ctrl-C."""
@@ -127,20 +127,21 @@ def track_again(file: Path, overrides: Sequence[str]) -> int:
     from orchestration.cli_report import REPORTS, mlflow_command
 
     prepared = prepare(file, overrides)
-    plan = prepared.plan
+    plan, tried = prepared.plan, None
     folder = REPORTS / plan.spec.cluster_name
     if prepared.searches:
-        from orchestration import cli_search
+        from orchestration.cli_search_report import tracked
 
-        return cli_search.track_again(prepared, folder)
+        tried = tracked(prepared)
+        plan = tried.plan
     try:
-        track(plan, prepared.store, folder if folder.is_dir() else None)
+        track(tried or plan, prepared.store, folder if folder.is_dir() else None)
     except (KeyboardInterrupt, MadvError):
         raise
     except Exception as error:
         # MLflow raises its own errors and those of the libraries below; the user needs the first line.
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise MadvError(f"MLflow at {tracking_uri()}: {first}") from error
+        raise MadvError(without_password(f"MLflow at {tracking_uri()}: {first}")) from error
     number = len(prepared.store.states([cell.key for cell in plan.cells]))
     print(f"{number} of {len(plan.cells)} cells are in MLflow's experiment {plan.spec.cluster_name!r}")
     print(mlflow_command(tracking_uri()))

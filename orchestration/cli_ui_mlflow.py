@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from orchestration.mlflow_views import MATTERS, TAG
-from orchestration.tracking import SETTINGS
+from orchestration.tracking import SETTINGS, without_password
 
 SQLITE = "sqlite:///"
 TRIES = 3
@@ -41,7 +41,7 @@ class MlflowUi:
         self.state = "nothing is recorded yet"
         """In words, for as long as there is no link."""
         if uri.startswith(("http://", "https://")):
-            self.link, self._linked = uri, True
+            self.link, self._linked = without_password(uri), True
 
     def look(self) -> None:
         """Start it when its store is there; see whether it answers."""
@@ -105,4 +105,4 @@ class MlflowUi:
     def _last_line(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else "without a word"
+        return without_password(lines[-1].strip()) if lines else "without a word"

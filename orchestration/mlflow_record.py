@@ -12,10 +12,11 @@ from orchestration.mlflow_describe import describe
 from orchestration.mlflow_note import NOTE, failures
 from orchestration.mlflow_values import (
     child_params,
+    dataset_input,
     fold_metrics,
-    git_commit,
     pooled_metrics,
     predictions_csv,
+    provenance,
     safe_name,
     storable,
 )
@@ -51,34 +52,29 @@ class Recorder:
     def __init__(self, plan: Plan, store: CellStore, uri: str) -> None:
         from mlflow.tracking import MlflowClient
 
-        self._plan = plan
         self._store = store
         self._client: Any = MlflowClient(tracking_uri=uri)
-        self._variants = {variant.name: variant for variant in plan.trained}
-        self._cells: dict[Child, list[PlannedCell]] = {}
-        for cell in plan.cells:
-            self._cells.setdefault((cell.variant, cell.seed), []).append(cell)
-        levels = {variant.digest: dict(variant.levels) for variant in plan.variants}
-        self._sweep_key = digest({"cells": sorted(cell.key for cell in plan.cells), "levels": levels})
+        self._lay_out(plan)
+        self._sweep_key = self._key()
         self._experiment = self._find_experiment()
         self._runs = self._find_runs()
-        self._logged: set[str] = set()
+        self._logged: set[tuple[Child, str]] = set()
         self._complete: set[Child] = set()
         self._ends: dict[Child, int] = {}
 
     def finished(self) -> bool:
         """Whether every run is there and ended well."""
-        keys = [self._sweep_key, *(self._child_key(child) for child in self._cells)]
-        return all(key in self._runs and self._runs[key].info.status == "FINISHED" for key in keys)
+        parent = self._runs.get(self._sweep_key)
+        return parent is not None and parent.info.status == "FINISHED" and all(map(self._finished, self._cells))
 
     def log(self, keys: Iterable[str]) -> None:
         """Log the cells of these keys, and close each child whose last cell is among them."""
-        wanted = set(keys) - self._logged
+        wanted = set(keys)
         for child, planned in self._cells.items():
-            chosen = [cell.key for cell in planned if cell.key in wanted]
+            chosen = [cell.key for cell in planned if cell.key in wanted and (child, cell.key) not in self._logged]
             if chosen:
                 self._log_folds(child, self._store.read_many(chosen))
-            if chosen and all(cell.key in self._logged for cell in planned):
+            if child not in self._complete and all((child, cell.key) in self._logged for cell in planned):
                 self._close_child(child)
 
     def catch_up(self, *, again: bool = False) -> None:
@@ -88,12 +84,11 @@ class Recorder:
             again: those of children that ended well, too.
         """
         for child, planned in self._cells.items():
-            run = self._runs.get(self._child_key(child))
-            if run is not None and run.info.status == "FINISHED" and not again:
-                self._logged.update(cell.key for cell in planned)
+            if not again and self._finished(child):
+                self._logged.update((child, cell.key) for cell in planned)
                 self._complete.add(child)
-                self._ends[child] = run.info.end_time
-        self.log(self._store.states([cell.key for cell in self._plan.cells]))
+                self._ends[child] = self._runs[self._child_key(child)].info.end_time
+        self.log(self._store.states(self._keys()))
 
     def close(self, report: Path | None) -> None:
         """End the runs; the report's files become artifacts of the parent.
@@ -112,9 +107,24 @@ class Recorder:
         for child in self._cells:
             if child not in self._complete and self._child_key(child) in self._runs:
                 self._client.set_terminated(self._child(child, None), "KILLED")
-        states = self._store.states([cell.key for cell in self._plan.cells])
-        status = "KILLED" if len(states) < len(self._plan.cells) else _status(states.values())
-        self._client.set_terminated(parent, status)
+        planned = self._keys()
+        states = self._store.states(planned)
+        self._client.set_terminated(parent, "KILLED" if len(states) < len(planned) else _status(states.values()))
+
+    def _lay_out(self, plan: Plan) -> None:
+        self._plan = plan
+        self._variants = {variant.name: variant for variant in plan.trained}
+        self._cells: dict[Child, list[PlannedCell]] = {}
+        for cell in plan.cells:
+            self._cells.setdefault((cell.variant, cell.seed), []).append(cell)
+
+    def _keys(self) -> set[str]:
+        return {cell.key for planned in self._cells.values() for cell in planned}
+
+    def _finished(self, child: Child) -> bool:
+        """Whether the child's run is there and has ended well."""
+        run = self._runs.get(self._child_key(child))
+        return run is not None and run.info.status == "FINISHED"
 
     def _log_folds(self, child: Child, cells: Sequence[Cell]) -> None:
         from mlflow.entities import Metric
@@ -127,7 +137,7 @@ class Recorder:
             for name, value in fold_metrics(cell)
         ]
         self._log_metrics(run, rows)
-        self._logged.update(cell.key for cell in cells)
+        self._logged.update((child, cell.key) for cell in cells)
 
     def _close_child(self, child: Child) -> None:
         """Pooled scores, predictions and the end of a child whose folds have all ended."""
@@ -136,7 +146,7 @@ class Recorder:
         cells = self._store.read_many([cell.key for cell in self._cells[child]])
         run = self._child(child, None)
         end = _milliseconds(max(cell.finished for cell in cells))
-        self._log_metrics(run, [Metric(name, value, end, 0) for name, value in pooled_metrics(cells)])
+        self._log_metrics(run, [Metric(name, value, end, 0) for name, value in self._pooled(child, cells)])
         self._client.log_text(run, predictions_csv(cells), "predictions.csv")
         if (said := failures(cells)) is not None:
             self._client.set_tag(run, NOTE, said)
@@ -167,6 +177,15 @@ class Recorder:
         runs = self._client.search_runs([self._experiment], query, max_results=MAX_RUNS)
         return {run.data.tags[KEY_TAG]: run for run in runs if KEY_TAG in run.data.tags}
 
+    def _key(self) -> str:
+        """By which the sweep is found again."""
+        levels = {variant.digest: dict(variant.levels) for variant in self._plan.variants}
+        return digest({"cells": sorted(cell.key for cell in self._plan.cells), "levels": levels})
+
+    def _pooled(self, child: Child, cells: Sequence[Cell]) -> Iterable[tuple[str, float]]:
+        """Metrics of a child whose folds have all ended."""
+        return pooled_metrics(cells)
+
     def _child_key(self, child: Child) -> str:
         variant, seed = child
         return digest({"sweep": self._sweep_key, "variant": self._variants[variant].digest, "seed": seed})
@@ -194,17 +213,21 @@ class Recorder:
         """Id of the run with this key, which is made if absent and is running again if it had been killed."""
         run = self._runs.get(key)
         if run is None:
-            everywhere = {SWEEP_TAG: self._sweep_key, KEY_TAG: key, **_provenance(self._plan)}
+            everywhere = {SWEEP_TAG: self._sweep_key, KEY_TAG: key, **provenance(self._plan)}
             start = None if started is None else _milliseconds(started)
             run = self._client.create_run(self._experiment, start, everywhere | tags, name)
             self._runs[key] = run
             self._log_params(run.info.run_id, params)
-            self._client.log_inputs(run.info.run_id, datasets=[_dataset_input(self._plan)])
+            self._client.log_inputs(run.info.run_id, datasets=[dataset_input(self._plan)])
         elif run.info.status == "KILLED":
-            self._client.update_run(run.info.run_id, status="RUNNING")
-            self._runs[key] = self._client.get_run(run.info.run_id)
+            self._open_again(key)
         run_id: str = run.info.run_id
         return run_id
+
+    def _open_again(self, key: str) -> None:
+        run_id = self._runs[key].info.run_id
+        self._client.update_run(run_id, status="RUNNING")
+        self._runs[key] = self._client.get_run(run_id)
 
     def _log_params(self, run: str, params: dict[str, Any]) -> None:
         from mlflow.entities import Param
@@ -224,19 +247,3 @@ def _status(states: Iterable[str]) -> str:
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _provenance(plan: Plan) -> dict[str, str]:
-    tags = {"madv.data_fingerprint": plan.facts.fingerprint, "madv.code_fingerprint": plan.code}
-    commit = git_commit()
-    return tags if commit is None else tags | {"mlflow.source.git.commit": commit}
-
-
-def _dataset_input(plan: Plan) -> Any:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    dataset = plan.variants[0].config.dataset
-    digits = plan.facts.fingerprint[:36]  # all that MLflow keeps; the tag has the whole
-    source = dataset.path or f"{dataset.kind} (made)"
-    entity = Dataset(name=dataset.kind, digest=digits, source_type="local", source=source)
-    return DatasetInput(dataset=entity, tags=[InputTag(key="mlflow.data.context", value="leave-one-subject-out")])

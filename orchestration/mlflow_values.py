@@ -18,7 +18,7 @@ from orchestration.mlflow_views import differing
 
 if TYPE_CHECKING:
     from orchestration.cells import Cell
-    from orchestration.plan import Variant
+    from orchestration.plan import Plan, Variant
     from orchestration.verdict import Finding
 
 
@@ -109,3 +109,21 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
+
+
+def provenance(plan: Plan) -> dict[str, str]:
+    """Tags of every run: data, code, commit."""
+    tags = {"madv.data_fingerprint": plan.facts.fingerprint, "madv.code_fingerprint": plan.code}
+    commit = git_commit()
+    return tags if commit is None else tags | {"mlflow.source.git.commit": commit}
+
+
+def dataset_input(plan: Plan) -> Any:
+    """What MLflow is told of the data set."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = plan.variants[0].config.dataset
+    digits = plan.facts.fingerprint[:36]  # all that MLflow keeps; the tag has the whole
+    source = dataset.path or f"{dataset.kind} (made)"
+    entity = Dataset(name=dataset.kind, digest=digits, source_type="local", source=source)
+    return DatasetInput(dataset=entity, tags=[InputTag(key="mlflow.data.context", value="leave-one-subject-out")])

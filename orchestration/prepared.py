@@ -29,6 +29,11 @@ class Prepared:
     searches: tuple[Search, ...] = ()
     """The studies of design search, whose plan is that of the configuration it starts from."""
 
+    @property
+    def asks_frozen(self) -> bool:
+        """Whether an ablation with a search trains its variants as they are typed, too."""
+        return self.plan.spec.search is not None and self.plan.spec.search.frozen
+
     def pretraining(self, states: Mapping[str, State]) -> list[PlannedCell]:
         """Pre-trainings that are still to do, the cells being in these states."""
         from orchestration.runner import pending_pretraining

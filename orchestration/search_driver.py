@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
@@ -42,13 +43,22 @@ class _Running:
 class Driver:
     """One study on its way. Configurations go by the ids that Tune gives them."""
 
-    def __init__(self, search: Search, study: Study, store: CellStore, budget: int) -> None:
+    def __init__(
+        self,
+        search: Search,
+        study: Study,
+        store: CellStore,
+        budget: int,
+        on_candidate: Callable[[Candidate, bool], None] = lambda candidate, short: None,
+    ) -> None:
         """Args:
         search: what is searched.
         study: opened and resumed.
         store: where workers leave the cells.
         budget: configurations that are left to try.
+        on_candidate: hears of each before its first fold, and once more (True) of one that is cut short, of its folds.
         """
+        self._on_candidate = on_candidate
         self._search = search
         self._study = study
         self._store = store
@@ -94,6 +104,11 @@ class Driver:
         running = self._running.pop(trial_id)
         cells = running.candidate.cells
         left = len(cells) - len(running.ended)
+        if running.failed is not None or running.stopped:
+            there = running.ended | {running.failed}
+            self._on_candidate(
+                replace(running.candidate, cells=tuple(cell for cell in cells if cell.key in there)), True
+            )
         if running.failed is not None:
             reason = (self._store.read(running.failed).reason or "").strip().splitlines()
             running.trial.set_user_attr(REASON, reason[-1] if reason else "no reason was left")
@@ -124,6 +139,7 @@ class Driver:
                 self._study.tell(trial, state=TrialState.FAIL)
                 continue
             self._store.forget_attempts([cell.key for cell in candidate.cells])
+            self._on_candidate(candidate, False)
             return _Running(trial=trial, candidate=candidate)
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestration.cells import CellStore
-    from orchestration.search_plan import Search
+    from orchestration.search_plan import Candidate, Search
     from orchestration.tasks import CellEvent
     from orchestration.weights import WeightStore
 
@@ -30,6 +31,7 @@ def run_searches(
     on_event: Callable[[CellEvent], None],
     on_saved: Callable[[int], None],
     *,
+    on_candidate: Callable[[Search, Candidate, bool], None] = lambda search, candidate, short: None,
     on_lost: Callable[[str], None] = print,
     trainer: str = TRAINER,
     loader: str = LOADER,
@@ -43,6 +45,8 @@ def run_searches(
         cache_root: folder of the clip caches, as the workers see it.
         on_event: called in this thread once for each cell that ends.
         on_saved: called in this thread with the folds that a stopped configuration was spared.
+        on_candidate: called in this thread with each configuration before its first fold, and once more, with True and
+            the folds that it has, if it is stopped early or fails.
         on_lost: called in another thread with the reason when Ray is lost, before the process ends with code 2.
         trainer: module:function with the signature of madv.train.train_fold; simulations put theirs here.
         loader: module:function with the signature of madv.data.cache.load.
@@ -65,7 +69,7 @@ def run_searches(
             if not budget:
                 continue
             listener = Listener((), on_event)
-            driver = Driver(search, study, store, budget)
+            driver = Driver(search, study, store, budget, functools.partial(on_candidate, search))
             tune_config: dict[str, Any] = {
                 "search_alg": StudySearcher(driver, listener, on_saved),
                 "scheduler": RaceScheduler(driver, listener),

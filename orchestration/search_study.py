@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import sqlite3
 import warnings
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from madv.errors import ConfigError, MadvError, Problem
 from madv.seeds import seed_of
 from orchestration.search_spec import OBJECTIVES
+from orchestration.tracking import without_password
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -72,11 +72,11 @@ def open_study(search: Search, *, create: bool = True) -> Study | None:
             owner = search.digest
     except (SQLAlchemyError, optuna.exceptions.OptunaError, OSError, ImportError, ValueError) as error:
         first = (str(getattr(error, "orig", None) or error).strip() or type(error).__name__).splitlines()[0]
-        raise StudyError([Problem(place=place, message=f"{_safe(url)}: {first}")]) from None
+        raise StudyError([Problem(place=place, message=f"{without_password(url)}: {first}")]) from None
     if owner != search.digest:
         message = (
-            f"the study {search.study!r} in {_safe(url)} belongs to another space, or to other data or code; "
-            "give this search another name in search.study, or another storage"
+            f"the study {search.study!r} in {without_password(url)} belongs to another space, or to other data or "
+            "code; give this search another name in search.study, or another storage"
         )
         raise StudyError([Problem(place=search.spec.places.get("study", "search.study"), message=message)])
     study.sampler = make_sampler(search, len(study.get_trials(deepcopy=False)))
@@ -100,7 +100,7 @@ def storage_url(search: Search, *, hidden: bool = False) -> str:
         StudyError: nothing is named, and the store is no folder.
     """
     if search.spec.storage is not None:
-        return _safe(search.spec.storage) if hidden else search.spec.storage
+        return without_password(search.spec.storage) if hidden else search.spec.storage
     root = search.plan.spec.storage_path
     if "://" in root:
         message = f"is missing: with cells in {root} the study needs a database, such as postgresql://host/name"
@@ -111,8 +111,8 @@ def storage_url(search: Search, *, hidden: bool = False) -> str:
 def resume(study: Study, search: Search) -> int:
     """Take up what was cut off, queue the known points, and count the trials that are left to do.
 
-    A trial that was running when its driver died would stay so for good: it is told as failed, and its parameters come
-    first in the queue. Its cells are found again.
+    A trial that was running when its driver died would stay so for good: it is told as failed, and its parameters are
+    queued once more, before what is drawn. Its cells are found again.
     """
     from optuna.trial import TrialState
 
@@ -208,8 +208,3 @@ def _connect(file: str) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
-
-
-def _safe(url: str) -> str:
-    """Without the password."""
-    return re.sub(r"//[^@/]*@", "//", url)

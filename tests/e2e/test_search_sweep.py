@@ -1,4 +1,4 @@
-"""A search through the command line: real training, Ray, Optuna's SQLite storage, and kill -9 in between."""
+"""A search through the command line: real training, Ray, Optuna's storage, MLflow while it runs, kill -9 in between."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import importlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -66,6 +67,13 @@ def states(folder: Path) -> Counter[str]:
     return Counter(trial.state.name for trial in study.trials)
 
 
+def runs(folder: Path) -> dict[str, tuple[str, str]]:
+    """Of MLflow's runs by their ids: name and status."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        rows = database.execute("select run_uuid, name, status from runs").fetchall()
+    return {run: (name, status) for run, name, status in rows}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a search of two configurations has run."""
@@ -111,7 +119,9 @@ def test_kill_9_and_on(folder: Path) -> None:
         start_new_session=True,
     )
     deadline = time.monotonic() + PATIENCE
-    while len(list(cells.iterdir())) < before + 3:
+    known = runs(folder)
+    assert [status for _, status in known.values()] == ["FINISHED"] * 3
+    while len(list(cells.iterdir())) < before + 3 or len(runs(folder)) == len(known):
         assert process.poll() is None
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
@@ -133,3 +143,8 @@ def test_kill_9_and_on(folder: Path) -> None:
     assert f"{cut_off['RUNNING']} cut off" in said
     assert states(folder)["RUNNING"] == 0
     assert states(folder)["COMPLETE"] == ended + 1
+    parents = [name for name, _ in runs(folder).values() if name == "search"]
+    assert known.items() <= runs(folder).items() and len(parents) == 1
+    # Of what was cut off, one has been finished.
+    statuses = Counter(status for _, status in runs(folder).values())
+    assert statuses == Counter(FINISHED=ended + 2, KILLED=len(runs(folder)) - ended - 2)

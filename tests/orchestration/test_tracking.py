@@ -11,10 +11,11 @@ import pytest
 import simulated
 
 from orchestration.cells import CellStore
+from orchestration.cli_report import mlflow_command
 from orchestration.mlflow_file import make_whole
 from orchestration.mlflow_values import safe_name
 from orchestration.plan import Plan
-from orchestration.tracking import Tracker, track
+from orchestration.tracking import Tracker, track, tracking_uri, without_password
 
 # MLflow's own: pydantic and SQLAlchemy features that are on their way out.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -161,6 +162,29 @@ def test_a_server_that_is_not_there_is_one_line(store: CellStore, monkeypatch: p
     trouble = tracker.finish(None, 60)
     assert trouble is not None
     assert "\n" not in trouble
+
+
+def test_a_password_in_the_address_is_in_no_word_of_it(store: CellStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:s3cr3t@127.0.0.1:9")
+    plan = simulated.plan(subjects=2, name="secret")
+    fill(plan, store)
+    tracker = Tracker(plan, store)
+    tracker.put(plan.cells[0].key)
+    said = [tracker.finish(None, 60) or "", tracker.finish(None, 0) or "", mlflow_command(tracking_uri())]
+    assert said[0] and said[2] == "http://127.0.0.1:9"
+    assert "s3cr3t" not in " ".join(said)
+    assert "s3cr3t" not in mlflow_command("postgresql://me:s3cr3t@host/mlflow")
+
+
+def test_what_is_left_of_an_address_without_its_password() -> None:
+    shown = {
+        "postgresql://host/a@b is down": "postgresql://host/a@b is down",
+        "postgresql://me:s3@cr/3t@host/a": "postgresql://host/a",
+        "https://token@host:5000": "https://host:5000",
+        "postgresql://host/a?password=s3cr3t&user=me": "postgresql://host/a?password=***&user=me",
+    }
+    assert {text: without_password(text) for text in shown} == shown
 
 
 def test_a_slow_store_does_not_hold_the_sweep(

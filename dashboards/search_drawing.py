@@ -124,13 +124,23 @@ def draw_stops(studies: Sequence[StudyOfTrials]) -> Figure:
     )
 
 
-def draw_importance(studies: Sequence[StudyOfTrials]) -> Figure:
-    """Share of each parameter in what tells the better trials from the others: of each study, and the mean."""
-    data = search_figures.importance(studies)
+def draw_importance(studies: Sequence[StudyOfTrials], objective: str, conditions: Mapping[str, str]) -> Figure:
+    """Share of each parameter in what tells the better trials from the others: of each study, and the mean.
+
+    Args:
+        studies: with trials enough.
+        objective: by which trials are better.
+        conditions: of parameters that are not always there.
+    """
+    data = search_figures.importance(studies, objective)
     means = data.drop_duplicates("parameter")[["parameter", "mean"]].reset_index(drop=True)
     rows = {name: place for place, name in enumerate(means["parameter"])}
     said = "; ".join(f"{row['parameter']} {text.score(row['mean'])}" for row in means.to_dict("records"))
     several = data["study"].nunique() > 1
+    name = text.METRIC_NAMES.get(objective, objective)
+    better = "less" if objective in LESS_IS_BETTER else "more"
+    there = [f"{one} (with {conditions[one]})" for one in rows if one in conditions]
+    some = f" Not always there, and judged by the trials that have it: {', '.join(there)}." if there else ""
     bars: Json = {
         "type": "scatter",
         "mode": "markers",
@@ -160,11 +170,11 @@ def draw_importance(studies: Sequence[StudyOfTrials]) -> Figure:
         "hovertemplate": "%{text}: %{x:.3f}<extra></extra>",
     }
     return Figure(
-        name="importance",
-        caption="Importance by PED-ANOVA: how differently the better trials are spread along a parameter, as a share "
-        f"of all{', in each study and in the mean' if several else ''}. It speaks of this space and this sampler, and "
-        "rests on finished trials alone.",
-        alternative=f"Importance: {said}.",
+        name=f"importance-{objective}",
+        caption=f"Importance for {name} ({better} is better) by PED-ANOVA: how differently the best tenth of the trials"
+        f" is spread along a parameter, as a share of all{', in each study and in the mean' if several else ''}. It "
+        f"speaks of this space and this sampler, and rests on finished trials alone.{some}",
+        alternative=f"Importance for {name}: {said}.",
         traces=[bars, each] if several else [bars],
         layout=rows_layout(means["parameter"], "share", [0, 1.02], legend=several),
         data=data,

@@ -90,11 +90,12 @@ def stops(studies: Sequence[StudyOfTrials]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["study", "trial", "state", "folds", "of"])
 
 
-def importance(studies: Sequence[StudyOfTrials]) -> pd.DataFrame:
+def importance(studies: Sequence[StudyOfTrials], objective: str) -> pd.DataFrame:
     """study, parameter, importance (a share of 1), mean (over the studies that know it); the greatest mean first."""
     import pandas as pd
 
-    rows = [(study.name, name, share) for study in studies for name, share in study.importance.items()]
+    shares = [(study.name, study.importance.get(objective, {})) for study in studies]
+    rows = [(study, name, share) for study, own in shares for name, share in own.items()]
     table = pd.DataFrame(rows, columns=["study", "parameter", "importance"])
     table["mean"] = table.groupby("parameter")["importance"].transform("mean")
     return table.sort_values("mean", ascending=False, kind="stable", ignore_index=True)

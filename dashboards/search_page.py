@@ -93,7 +93,7 @@ def draw(study: SearchStudy) -> dict[str, list[Figure]]:
     studies, objectives = study.studies, study.objectives
     metric = text.METRIC_NAMES.get(objectives[0], objectives[0])
     done = search_figures.finished(studies)
-    shares = search_figures.importance(studies)
+    shares = search_figures.importance(studies, objectives[0])
     axes = find_axes(done, dict(zip(shares["parameter"], shares["mean"], strict=True)))
     crossed = [axis for axis in axes if not axis.choices][:MOST_CROSSED] if len(done) >= LEAST_TO_CROSS else []
     # Groups score different subjects, some of them easier: what lies between groups is not the settings'.
@@ -106,7 +106,11 @@ def draw(study: SearchStudy) -> dict[str, list[Figure]]:
         "history": [search_drawing.draw_history(studies, objectives[0])] if len(done) else [],
         "front": [search_drawing.draw_front(studies, objectives)] if len(done) else [],
         "race": [search_drawing.draw_stops(studies)] if raced else [],
-        "importance": [search_drawing.draw_importance(studies)] if len(shares) else [],
+        "importance": [
+            search_drawing.draw_importance(studies, objective, study.conditions)
+            for objective in objectives
+            if any(objective in one.importance for one in studies)
+        ],
         "slices": [search_drawing_space.draw_slice(done, axis, metric) for axis in axes[:MOST_SLICES]],
         "contours": [
             search_drawing_space.draw_contour(done, across, up, name, column)
@@ -123,14 +127,10 @@ def _missing(study: SearchStudy) -> dict[str, str]:
     if not number:
         return dict.fromkeys(SECTIONS, "No configuration is finished.")
     finished = f"{text.count(number, 'configuration')} {'is' if number == 1 else 'are'} finished"
-    alone = "PED-ANOVA tells it of one objective, and this search has several."
-    few = (
-        f"{finished}; it takes ten in one study that do not all score the same, and a parameter that all of them have."
-    )
     return {
         "honest": "No group has chosen yet.",
         "race": "No fold is trained.",
-        "importance": alone if len(study.objectives) > 1 else few,
+        "importance": f"{finished}; it takes ten in one study that do not all score the same.",
         "slices": f"{finished}, and no setting has two values among them.",
         "contours": f"{finished}; it takes {LEAST_TO_CROSS} that have the same two settings of numbers.",
         "parallel": f"{finished}, and no setting has two values among them.",

@@ -44,8 +44,9 @@ class StudyOfTrials:
     """Of one objective: the finished one that the study chooses."""
     overrides: tuple[str, ...] = ()
     """Hydra overrides of the best: the sweep's base and what was chosen."""
-    importance: Mapping[str, float] = field(default_factory=dict)
-    """Share of each parameter in what tells good trials from others (PED-ANOVA); empty with too few trials."""
+    importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Objective -> share of each parameter in what tells good trials from others (PED-ANOVA); without those of which
+    trials are too few or all equal."""
     held_out: tuple[str, ...] = ()
     """Nested: the subjects that are scored by what this study chose."""
     held_out_score: float | None = None
@@ -84,6 +85,8 @@ class SearchStudy:
     """p threshold, and folds in common before anything is stopped."""
     nested: Study | None = None
     """The chosen configurations on the subjects that chose nothing, as a study of one variant."""
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """Parameter that is not always there -> the values of others that it is there with: "model.streams.au=true"."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()

@@ -37,8 +37,7 @@ def show_plan(prepared: Prepared) -> int:
     whole = prepared.plan.spec.search
     assert whole is not None
     for dimension in whole.space:
-        where = " ".join(f"{key}={value}" for key, value in dimension.when.items())
-        table.add_row(Text(" ".join(dimension.settings)), Text(describe(dimension)), Text(where))
+        table.add_row(Text(" ".join(dimension.settings)), Text(describe(dimension)), Text(dimension.condition))
     console.print(table)
     for arm, searches in arms(prepared.searches).items():
         unread = {name for one in whole.space for name in one.settings}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -101,24 +103,32 @@ def candidate_of(search: Search, trial: FrozenTrial) -> Candidate | None:
         return None
 
 
-def _importance(study: OptunaStudy, search: Search) -> dict[str, float]:
-    """Shares by PED-ANOVA over finished trials, of one objective; a simplex's parameters are added up."""
+def _importance(study: OptunaStudy, search: Search) -> dict[str, dict[str, float]]:
+    """Objective -> shares by PED-ANOVA over finished trials; a simplex's parameters are added up."""
     import optuna
 
     finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    if len(search.spec.objectives) > 1 or len(finished) < LEAST_FOR_IMPORTANCE:
+    if len(finished) < LEAST_FOR_IMPORTANCE:
         return {}
-    try:
-        found = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
-        )
-    except (ValueError, RuntimeError):  # all trials are equal, or no parameter is in all of them
-        return {}
-    shares: dict[str, float] = {}
-    for name, share in found.items():
-        key = name.partition("[")[0]
-        shares[key] = shares.get(key, 0.0) + share
-    return shares
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    found: dict[str, dict[str, float]] = {}
+    for place, objective in enumerate(search.spec.objectives):
+        if len({trial.values[place] for trial in finished}) < 2:
+            continue
+        target = functools.partial(_loss, place=place, sign=-1 if OBJECTIVES[objective] else 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that less of a target is better, which the sign sees to
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator, target=target)
+        own = found[objective] = {}
+        for name, share in shares.items():
+            key = name.partition("[")[0]
+            own[key] = own.get(key, 0.0) + share
+    return found
+
+
+def _loss(trial: FrozenTrial, *, place: int, sign: int) -> float:
+    value: float = sign * trial.values[place]
+    return value
 
 
 def _held_out_score(search: Search, cells: Sequence[Cell]) -> float | None:

@@ -76,6 +76,7 @@ def search_study(prepared: Prepared, searches: Sequence[Search], overrides: Sequ
         clips_per_subject=sizes,
         race=_race(first),
         race_rule=(P_THRESHOLD, LEAST_FOLDS),
+        conditions={one.key: one.condition for one in first.spec.space if one.when},
         provenance=provenance(prepared, first),
         rerun=(f"madv sweep {arguments}", f"madv report {arguments}"),
     )

@@ -42,6 +42,11 @@ class Dimension:
         """What it sets."""
         return self.parts or (self.key,)
 
+    @property
+    def condition(self) -> str:
+        """The choices that it exists with, as typed."""
+        return " ".join(f"{key}={value}" for key, value in self.when.items())
+
     def exists(self, values: Mapping[str, Any]) -> bool:
         """Whether it is there, with these settings so far."""
         return all(key in values and plain(values[key]) == value for key, value in self.when.items())

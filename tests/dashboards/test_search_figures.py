@@ -30,13 +30,15 @@ TRIALS = (
     trial(4, "finished", 0.65, w="1", levels="true", beta="3", seconds=40.0),
     trial(5, "finished", 0.50, w="1", levels="true", beta="2", seconds=5.0),
 )
-ONE = StudyOfTrials(name="one", trials=TRIALS, folds=10, races=True, importance={"w": 0.6, "au": 0.4}, best=TRIALS[2])
+ONE = StudyOfTrials(
+    name="one", trials=TRIALS, folds=10, races=True, importance={"uf1": {"w": 0.6, "au": 0.4}}, best=TRIALS[2]
+)
 TWO = StudyOfTrials(
     name="two",
     trials=(trial(0, "finished", 0.90, w="2"), trial(1, "stopped", w="2")),
     folds=10,
     races=True,
-    importance={"w": 0.4},
+    importance={"uf1": {"w": 0.4}},
     held_out_score=0.5,
     best=trial(0, "finished", 0.90, w="2"),
 )
@@ -73,7 +75,7 @@ def test_the_race_says_who_was_stopped_where() -> None:
 
 
 def test_importance_and_its_mean() -> None:
-    table = search_figures.importance([ONE, TWO, NONE])
+    table = search_figures.importance([ONE, TWO, NONE], "uf1")
     assert list(table["parameter"]) == ["w", "w", "au"]
     assert list(table["mean"]) == pytest.approx([0.5, 0.5, 0.4])
 
@@ -146,7 +148,7 @@ def many(number: int = 24) -> StudyOfTrials:
         a, b = rng.random(2)
         values = () if place % 3 == 0 else (0.8 - (a - 0.5) ** 2 - b**2 / 9,)
         trials.append(trial(place, "finished" if values else "stopped", *values, a=f"{a:.6g}", b=f"{b:.6g}", c="<i>$x"))
-    return StudyOfTrials(name="<b>many", trials=trials, folds=10, races=True, importance={"loss.a": 1.0})
+    return StudyOfTrials(name="<b>many", trials=trials, folds=10, races=True, importance={"uf1": {"loss.a": 1.0}})
 
 
 @pytest.mark.parametrize("studies", [[many()], [many(), ONE], [ONE, TWO, NONE]])

@@ -88,10 +88,16 @@ def test_equal_scores_and_choices_only(tmp_path: Path) -> None:
     assert "Every finished configuration as a line" in page["parallel"]
 
 
-def test_several_objectives_have_no_importance(tmp_path: Path) -> None:
+def test_importance_is_told_of_each_objective_and_of_what_is_not_always_there(tmp_path: Path) -> None:
     trials = [trial(number, "finished", 0.5 + number / 100, 3.0 + number) for number in range(3)]
-    page = page_of(tmp_path, study_of_trials(*trials, best=None, signs=(1, -1)), objectives=("uf1", "seconds"))
-    assert "this search has several" in page["importance"]
+    shares = {"uf1": {"loss.w_au": 0.75, "model.streams.au": 0.25}, "seconds": {"model.streams.au": 1.0}}
+    one = study_of_trials(*trials, best=None, signs=(1, -1), importance=shares)
+    conditions = {"loss.w_au": "model.streams.au=true"}
+    page = page_of(tmp_path, one, objectives=("uf1", "seconds"), conditions=conditions)
+    for_score, _, for_cost = page["importance"].partition("Importance for seconds (less is better)")
+    assert "Importance for UF1 (more is better)" in for_score
+    assert "judged by the trials that have it: loss.w_au (with model.streams.au=true)." in for_score
+    assert for_cost and "loss.w_au" not in for_cost
     assert "UF1 against training seconds of a fold" in page["front"]
 
 

@@ -38,7 +38,7 @@ def search(**changes: Any) -> SearchStudy:
         races=True,
         best=TRIALS[2],
         overrides=("dataset=synthetic", "loss.w_au=3"),
-        importance={"loss.w_au": 0.8, "model.streams.au": 0.2},
+        importance={"uf1": {"loss.w_au": 0.8, "model.streams.au": 0.2}},
     )
     fields: dict[str, Any] = {
         "cluster_name": "search",

@@ -11,8 +11,10 @@ import simulated_search
 from simulated_search import drive, searches
 
 from orchestration.cells import CellStore
+from orchestration.cli_search_records import study_of_trials
 from orchestration.search_driver import Driver
 from orchestration.search_scores import values_of
+from orchestration.search_space import suggest
 from orchestration.search_study import AGAIN, REASON, StudyError, counted, open_study, resume, retry_failed
 from orchestration.tasks import TrialTask
 
@@ -57,6 +59,25 @@ def test_several_objectives(tmp_path: Path, store: CellStore) -> None:
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     for trial in study.trials:
         assert trial.values[1] == (30 if trial.params["model.streams.au"] else 20)
+
+
+def test_what_matters_is_told_of_each_objective(tmp_path: Path, store: CellStore) -> None:
+    (search,) = searches(tmp_path, 3, 40, "objectives: [uf1, parameters]\n      sampler: random")
+    study = open_study(search)
+    assert study is not None
+    for _ in range(40):
+        trial = study.ask()
+        values = suggest(search.spec.space, trial)
+        study.tell(trial, [1 - abs(values["loss.focal_mu"] - 1), 30 if values["model.streams.au"] else 20])
+    found = study_of_trials(search, store, {}, []).importance
+    assert {name: max(shares, key=shares.__getitem__) for name, shares in found.items()} == {
+        "uf1": "loss.focal_mu",
+        "parameters": "model.streams.au",
+    }
+    # Only trials with action units have it, and none of them is among the smallest.
+    assert found["parameters"]["loss.w_au"] == 0 < found["uf1"]["loss.w_au"]
+    for shares in found.values():
+        assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_a_failed_fold_fails_its_configuration_and_the_search_goes_on(tmp_path: Path, store: CellStore) -> None:

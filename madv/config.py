@@ -131,6 +131,10 @@ class Config:
         """Streams that the network reads."""
         return self.model.streams.active() if self.method.name == "madv_net" else ("texture",)
 
+    def keepable(self) -> bool:
+        """Whether the network that makes the predictions is MADV-Net's, and is still there at the end of training."""
+        return self.method.name == "madv_net" and self.protocol.epoch == "last"
+
     def meaning(self) -> dict[str, Any]:
         """What training depends on, as plain JSON values.
 

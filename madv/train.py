@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from madv.augment import augment, copied, draw_changes, mirror
 from madv.compiled import compiled
@@ -35,6 +36,7 @@ def train_fold(
     progress: Callable[[int], None] | None = None,
     *,
     start: Mapping[str, torch.Tensor] | None = None,
+    on_trained: Callable[[nn.Module], object] | None = None,
 ) -> FoldResult:
     """Train on the fold's training clips for a fixed number of epochs and predict its test clips.
 
@@ -49,6 +51,7 @@ def train_fold(
         seed: of the trial.
         progress: called with the number of epochs done after each.
         start: weights of a pre-training that never saw the held-out subject (madv.pretrain); None: initial ones.
+        on_trained: called with the network after its last prediction.
 
     Raises:
         TrainingError: the loss or a prediction is infinite or not a number.
@@ -78,6 +81,8 @@ def train_fold(
         taught = taught_clips(config, clips, fold.train, key)
         history = fit(learner, config, fold.train, taught, scale, key, device, epoch_done, copies=fold.copies)
         predict()
+    if on_trained is not None:
+        on_trained(learner.network)
     probabilities = found[-1]
     if config.protocol.epoch == "best_on_test":
         history["held_out_accuracy"] = [float(np.mean(p.argmax(axis=1) == clips.labels[fold.test])) for p in found]

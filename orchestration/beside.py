@@ -28,7 +28,7 @@ class Beside:
         limits: folds at once by variant, as far as this worker has found them out.
         """
         self._trainer, self._task, self._limits = trainer, task, limits
-        self.possible = trainer is not None and not task.pretraining and task.config.train.folds_per_step != 1
+        self.possible = trainer is not None and task.work == "training" and task.config.train.folds_per_step != 1
 
     def group(self, cells: Sequence[PlannedCell], folds: Folds) -> list[PlannedCell]:
         """The first cell and those that can be trained beside it, in order."""

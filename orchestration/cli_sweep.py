@@ -50,6 +50,8 @@ def _sweep(
     hours: float | None,
 ) -> int:
     """The same; verdict, warnings and where the report is go into the summary."""
+    from orchestration.checkpoints import CheckpointStore
+    from orchestration.cli_keep import keep_networks
     from orchestration.cli_report import failure_lines, mlflow_command, print_report, report_sweep
     from orchestration.runner import run
 
@@ -81,6 +83,9 @@ def _sweep(
     tracker = Tracker(plan, store)
     progress = SweepProgress(len(now.cells) + len(first), len(states), console)
     trained = {cell.key for cell in plan.cells}
+    keeps = plan.spec.report.keep_checkpoints
+    checkpoints = CheckpointStore(plan.spec.storage_path) if keeps == "all" else None
+    unkept: list[str] = []
 
     def on_event(event: CellEvent) -> None:
         progress.update(event)
@@ -94,7 +99,8 @@ def _sweep(
     try:
         if len(states) < len(now.cells):
             with progress:
-                run(now, store, prepared.weights, prepared.cache_root, on_event, on_lost=on_lost)
+                weights, root = prepared.weights, prepared.cache_root
+                run(now, store, weights, root, on_event, checkpoints=checkpoints, on_lost=on_lost)
         else:
             whole = len(states) == len(plan.cells)
             console.print("nothing to train: every cell is there" if whole else "nothing to train in these hours")
@@ -102,6 +108,8 @@ def _sweep(
         report = report_sweep(plan, store, prepared.cache_root, overrides)
         print_report(report, console, plan.spec.report.metric)
         summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
+        if keeps != "none":
+            unkept = keep_networks(prepared, report.table["variant"], console, retry_failed=retry_failed)
         trouble = tracker.finish(report.path_html.parent, PATIENCE)
     except MadvError:
         tracker.finish(None, FAREWELL)
@@ -115,7 +123,7 @@ def _sweep(
         print(
             f"madv: tracking failed: {trouble}; `madv track {_arguments(file, overrides)}` replays it", file=sys.stderr
         )
-    failures = failure_lines(plan, store)
+    failures = failure_lines(plan, store) + unkept
     if failures:
         print(*failures, sep="\n", file=sys.stderr)
         print(f"`madv sweep --retry-failed {_arguments(file, overrides)}` trains them once more", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`madv gc`: cells, pre-trained weights and clip caches that are old and that no report refers to."""
+"""`madv gc`: cells, trained networks, pre-trained weights and clip caches that are old and that no report refers to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Old:
     """Something to remove."""
 
     kind: str
-    """cells, pretrained or clips."""
+    """cells, pretrained, checkpoints or clips."""
     name: str
     size: int
     """Bytes."""
@@ -30,7 +30,7 @@ class Old:
 
 def add_gc(parser: argparse.ArgumentParser) -> None:
     """The options of `madv gc`."""
-    parser.description = "Remove cells, pre-trained weights and clip caches that are old and in no report."
+    parser.description = "Remove cells, networks, pre-trained weights and clip caches that are old and in no report."
     parser.add_argument("--store", default="store", metavar="PATH", help="folder or URI of the cells (default: store)")
     parser.add_argument(
         "--reports", type=Path, action="append", metavar="FOLDER", help="whose reports keep theirs (default: reports)"
@@ -68,9 +68,11 @@ def run(options: argparse.Namespace) -> int:
 def old_ones(storage: str, cache_root: Path, kept: References, before: float) -> Iterator[Old]:
     """What was last written before a time (Unix, seconds) and is not among what is kept."""
     from orchestration.cells import CellStore
+    from orchestration.checkpoints import CheckpointStore
     from orchestration.weights import WeightStore
 
-    for kind, store in (("cells", CellStore(storage)), ("pretrained", WeightStore(storage))):
+    stores = {"cells": CellStore(storage), "pretrained": WeightStore(storage), "checkpoints": CheckpointStore(storage)}
+    for kind, store in stores.items():
         for file in store.files():
             if file.modified < before and (file.key not in kept.keys or file.unfinished):
                 yield Old(

@@ -21,7 +21,7 @@ PAGE = "index.html"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class References:
-    """Keys of cells and pre-trainings, fingerprints of data."""
+    """Keys of cells, which are those of their networks, and of pre-trainings; fingerprints of data."""
 
     keys: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()

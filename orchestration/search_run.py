@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from madv.errors import ClusterError, MadvError
 from orchestration.cluster_visit import Visit
+from orchestration.listener import Listener
 from orchestration.packing import shares
 from orchestration.ray_session import ray_session
-from orchestration.runner import LOADER, PRETRAINER, TOGETHER, TRAINER, Listener, fit
+from orchestration.runner import LOADER, PRETRAINER, TOGETHER, TRAINER, fit
 from orchestration.search_study import open_study, resume
 
 if TYPE_CHECKING:

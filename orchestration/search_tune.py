@@ -10,7 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 if TYPE_CHECKING:
-    from orchestration.runner import Listener
+    from orchestration.listener import Listener
     from orchestration.search_driver import Driver
 
 

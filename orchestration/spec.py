@@ -16,6 +16,7 @@ from orchestration.factors import read_exclude, read_factors, read_kind, read_re
 from orchestration.ids import digest
 from orchestration.notify import read_notify
 from orchestration.overrides import Override, find_contradictions, find_problems
+from orchestration.report_options import ReportOptions, read_report
 from orchestration.search_spec import SearchSpec, read_search
 from orchestration.sections import Section, show
 from orchestration.yaml_places import read_document
@@ -39,7 +40,6 @@ SWEEP_KEYS = (
 )
 CONTROLS = ("repeat", "shuffled_labels")
 """The reference again, with seeds of its own; the reference trained on shuffled labels."""
-METRICS = ("uf1", "uar", "accuracy", "macro_f1")
 BASE_EXAMPLE = "[dataset=synthetic, model=madv_tiny]"
 MAX_SEEDS = 1000
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -66,18 +66,6 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReportOptions:
-    """How the report compares variants."""
-
-    metric: str = "uf1"
-    """One of METRICS; ranks the variants."""
-    alpha: float = 0.05
-    """Level of significance, and 1 - alpha the coverage of intervals."""
-    margin: float = 0.02
-    """A difference of less, in the metric, would not matter in practice."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SweepSpec:
     """A sweep file, checked, with the command line's overrides."""
 
@@ -95,7 +83,7 @@ class SweepSpec:
     """Of CONTROLS, in their order."""
     protocol: Protocol = Protocol()
     resources: Resources = Resources()
-    report: ReportOptions = ReportOptions()
+    report: ReportOptions = field(default_factory=ReportOptions)
     search: SearchSpec | None = None
     """Configurations are chosen one after the other; of an ablation, for each of its variants."""
     notify: str | None = field(default=None, repr=False)
@@ -140,7 +128,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         "controls": _controls(sweep),
         "protocol": _protocol(sweep.section("protocol")),
         "resources": _resources(sweep.section("resources")),
-        "report": _report(sweep.section("report")),
+        "report": read_report(sweep.section("report"), search=bool(sweep.values.get("search"))),
         "storage_path": sweep.text("storage_path", "store"),
     }
     notify = read_notify(sweep)
@@ -221,14 +209,6 @@ def _resources(section: Section) -> Resources:
     if section.values.get("gpus_per_trial", "auto") != "auto":
         gpus = section.number("gpus_per_trial", 0, lambda value: value >= 0, "auto or a number of GPUs from 0")
     return Resources(cpus_per_trial=cpus, gpus_per_trial=gpus)
-
-
-def _report(section: Section) -> ReportOptions:
-    section.allow(asdict(ReportOptions()))
-    metric = section.choice("metric", METRICS, "uf1")
-    alpha = section.number("alpha", 0.05, lambda value: 0 < value < 0.5, "between 0 and 0.5")
-    margin = section.number("margin", 0.02, lambda value: 0 < value < 0.5, "between 0 and 0.5")
-    return ReportOptions(metric=metric or "uf1", alpha=alpha, margin=margin)
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["done", "failed", "crowded", "unstored"]
 """crowded: the GPU's memory was taken by other trials; unstored: the storage is in trouble. Nothing is stored."""
+Work = Literal["training", "pretraining", "again"]
+"""What is left of it: cells, what cells start from, or the networks of cells that are there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,8 +28,8 @@ class TrialTask:
     config: Config
     seed: int
     cells: tuple[PlannedCell, ...]
-    pretraining: bool = False
-    """Whether the cells are pre-trainings."""
+    work: Work = "training"
+    """What the cells stand for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +42,7 @@ class CellEvent:
     """Training time."""
 
 
-def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretraining: bool = False) -> list[TrialTask]:
+def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, work: Work = "training") -> list[TrialTask]:
     """Split pending cells into trials, in the order in which they should start.
 
     A trial is a (variant, seed). The dearest variants go first; a trial never takes more than half of its slot's share
@@ -51,7 +53,7 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretra
         plan: where the variants' configs are.
         pending: cells to train.
         slots: trials that run at once.
-        pretraining: whether the cells are pre-trainings.
+        work: what the cells stand for.
     """
     variants = {variant.name: variant for variant in plan.trained}
     groups: dict[tuple[str, int], list[PlannedCell]] = {}
@@ -75,7 +77,7 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, *, pretra
                 config=variant.config,
                 seed=chosen[0].seed,
                 cells=chosen,
-                pretraining=pretraining,
+                work=work,
             )
         )
     return tasks

@@ -6,55 +6,30 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
 from orchestration.beside import Beside, imported
 from orchestration.cell_records import done_cell, failed_cell
+from orchestration.checkpoints import keep
 from orchestration.folders import StorageError, patiently
 from orchestration.gpu_use import Use, out_of_memory, watched
-from orchestration.tasks import Outcome, TrialTask
+from orchestration.tasks import Outcome, TrialTask, Work
+from orchestration.weights import WeightStore
+from orchestration.workload import Workload
 
 if TYPE_CHECKING:
     from madv.config_data import DatasetConfig
     from madv.data.clips import Clips
     from madv.data.folds import Fold
     from madv.fold_result import FoldResult
-    from orchestration.cells import CellStore
     from orchestration.keyed_store import KeyedStore
     from orchestration.plan import PlannedCell
-    from orchestration.weights import WeightStore
 
 ATTEMPTS = 2
 """A fold that has failed so often is recorded as failed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
-    """What all trials of a sweep share. Paths instead of data: each worker maps the clips itself."""
-
-    tasks: tuple[TrialTask, ...]
-    """That trials name by their places; those of a search are not known beforehand and come with the trial."""
-    store: CellStore
-    weights: WeightStore
-    cache_root: Path
-    threads: int
-    """Of a worker's linear algebra."""
-    trainer: str
-    """module:function with the signature of madv.train.train_fold."""
-    pretrainer: str
-    """module:function with the signature of madv.pretrain.pretrain_fold."""
-    loader: str
-    """module:function with the signature of madv.data.cache.load."""
-    together: str | None = None
-    """module:function with the signature of madv.together.train_folds; None: one fold after the other."""
-    crowd: bool = False
-    """Whether trials share a GPU: one that finds too little memory leaves the fold for when there are fewer."""
-    pilot: bool = False
-    """Whether to measure what a trial uses of a GPU."""
 
 
 class FoldTrial(Trainable):  # type: ignore[misc]
@@ -102,9 +77,16 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         task: int | TrialTask = config["task"]
         self._task = self._workload.tasks[task] if isinstance(task, int) else task
         self._next = 0
-        self._store: KeyedStore = self._workload.weights if self._task.pretraining else self._workload.store
+        stores: dict[Work, KeyedStore | None] = {
+            "training": self._workload.store,
+            "pretraining": self._workload.weights,
+            "again": self._workload.checkpoints,
+        }
+        store = stores[self._task.work]
+        assert store is not None
+        self._store = store
         try:
-            known = self._store.states([cell.key for cell in self._task.cells])
+            known = store.states([cell.key for cell in self._task.cells])
         except StorageError:
             known = {}  # the first fold cannot be written then, and says why
         self._ended: dict[str, tuple[Outcome, float]] = {key: (state, 0.0) for key, state in known.items()}
@@ -160,7 +142,8 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             patiently(store.record_attempt, planned.key)
             started = time.time()
             try:
-                finish = self._pretrained(planned) if self._task.pretraining else self._trained(planned, started)
+                pretrains = self._task.work == "pretraining"
+                finish = self._pretrained(planned) if pretrains else self._trained(planned, started)
             except Exception as error:
                 # The one place that catches everything: the traceback goes into the cell.
                 reason = traceback.format_exc()
@@ -169,8 +152,8 @@ class FoldTrial(Trainable):  # type: ignore[misc]
                     return "crowded", 0.0
                 continue
             return "done", finish()
-        if self._task.pretraining:
-            patiently(self._workload.weights.fail, planned.key, reason)
+        if isinstance(store, WeightStore):
+            patiently(store.fail, planned.key, reason)
         else:
             patiently(self._workload.store.write, failed_cell(planned, self._task.digest, reason, started))
         return "failed", time.time() - started
@@ -180,12 +163,18 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         train_fold = imported(self._workload.trainer)
         clips, fold = self._fold(planned)
         start = self._start(planned)
-        options = {} if start is None else {"start": start}
+        options: dict[str, Any] = {} if start is None else {"start": start}
+        trained: list[Any] = []
+        if self._workload.checkpoints is not None and self._task.config.keepable():
+            options["on_trained"] = trained.append
         result: FoldResult = train_fold(self._task.config, fold, clips, planned.seed, **options)
 
         def finish() -> float:
-            cell = done_cell(planned, self._task.digest, result, clips.class_names, started)
-            patiently(self._workload.store.write, cell)
+            store, again = self._workload.store, self._task.work == "again"
+            if self._workload.checkpoints is not None and trained:
+                keep(self._workload.checkpoints, store, planned.key, trained[0], result, again=again)
+            if not again:
+                patiently(store.write, done_cell(planned, self._task.digest, result, clips.class_names, started))
             return result.seconds
 
         return finish

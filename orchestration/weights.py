@@ -35,12 +35,13 @@ class WeightStore(KeyedStore):
 
     done = ".safetensors"
     failed = ".failed.txt"
+    noun = "pre-training"
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        super().__init__(root, FOLDER)
+    def __init__(self, root: str | os.PathLike[str], name: str = FOLDER) -> None:
+        super().__init__(root, name)
 
     def fail(self, key: str, reason: str) -> None:
-        """Record a pre-training that failed for good."""
+        """Record a training that failed for good."""
         self.folder.put(key + self.failed, reason.encode())
 
     def read(self, key: str) -> tuple[bytes, str]:
@@ -53,4 +54,4 @@ class WeightStore(KeyedStore):
         if content is not None:
             return content, f"{self.folder}/{key}{self.done}"
         reason = (self.folder.get(key + self.failed) or b"it is not there").decode().strip().splitlines()[-1]
-        raise WeightsError([Problem(place=f"pre-training {key[:12]}", message=reason)])
+        raise WeightsError([Problem(place=f"{self.noun} {key[:12]}", message=reason)])

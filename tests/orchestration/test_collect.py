@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.cells import CellStore
+from orchestration.checkpoints import CheckpointStore
 from orchestration.cli import main
 from orchestration.references import References, write_references
 from orchestration.weights import WeightStore
@@ -27,10 +28,11 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A store with old and young files, and a report of the first cell; what of it is worth keeping, sorted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MADV_CACHE", raising=False)
-    cells, weights = CellStore("store"), WeightStore("store")
+    cells, weights, networks = CellStore("store"), WeightStore("store"), CheckpointStore("store")
     for key in (KEPT, LOST, YOUNG):
         cells.finish(key, b"cell")
         weights.finish(key, b"weights")
+        networks.finish(key, b"network")
     cells.record_attempt(LOST)
     cells.folder.put(f"{KEPT}.parquet.1.tmp", b"half")
     cells.folder.put("notes.txt", b"mine")
@@ -44,7 +46,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     report.mkdir(parents=True)
     (report / "index.html").write_text("<p>report")
     write_references(report, References(keys=frozenset({KEPT}), data=frozenset({"f1"})))
-    kept = [f"{key}{end}" for key in (KEPT, YOUNG) for end in (".parquet", ".safetensors")]
+    kept = [f"{key}{end}" for key in (KEPT, YOUNG) for end in (".parquet", ".safetensors", ".safetensors")]
     return sorted([*kept, "notes.txt", "facts.json"])
 
 

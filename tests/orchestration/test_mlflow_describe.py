@@ -17,12 +17,12 @@ import simulated
 from test_tracking import fill, runs
 
 from madv.errors import MadvError
+from orchestration.cell_records import failed_cell
 from orchestration.cells import CellStore
 from orchestration.mlflow_note import NOTE, failures, note, plain
 from orchestration.mlflow_values import predictions_csv
 from orchestration.mlflow_views import QUESTIONS, TAG, differing
 from orchestration.tracking import track
-from orchestration.trial import failed_cell
 from orchestration.verdict import Finding, Verdict, read_verdict, write_verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore")

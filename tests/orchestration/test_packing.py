@@ -18,8 +18,9 @@ from orchestration.packing import Packing
 from orchestration.runner import run
 from orchestration.spec import Resources
 from orchestration.tasks import CellEvent, make_tasks
-from orchestration.trial import FoldTrial, Workload
+from orchestration.trial import FoldTrial
 from orchestration.weights import WeightStore
+from orchestration.workload import Workload
 
 GIB = 2**30
 

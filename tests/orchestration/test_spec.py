@@ -12,7 +12,8 @@ import yaml
 
 from orchestration.cluster_keys import CLUSTER_KEYS
 from orchestration.designs import Design
-from orchestration.spec import Protocol, ReportOptions, Resources, SweepSpec, load_spec
+from orchestration.report_options import ReportOptions
+from orchestration.spec import Protocol, Resources, SweepSpec, load_spec
 
 STREAMS = """\
 cluster_name: ablate-streams
@@ -30,7 +31,7 @@ metadata:
     seeds: 3
     protocol: {kind: loso, validation_subjects: 0}
     resources: {cpus_per_trial: 2, gpus_per_trial: 0.5}
-    report: {metric: uar, alpha: 0.01}
+    report: {metric: uar, alpha: 0.01, keep_checkpoints: best}
     storage_path: s3://bucket/store
 """
 SHORT = """\
@@ -70,7 +71,7 @@ def test_whole_file(tmp_path: Path) -> None:
         seeds=(0, 1, 2),
         protocol=Protocol(kind="loso"),
         resources=Resources(cpus_per_trial=2.0, gpus_per_trial=0.5),
-        report=ReportOptions(metric="uar", alpha=0.01),
+        report=ReportOptions(metric="uar", alpha=0.01, keep_checkpoints="best"),
         storage_path="s3://bucket/store",
     )
 

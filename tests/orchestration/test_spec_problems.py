@@ -81,6 +81,11 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         assert message.startswith(start), message
 
 
+def test_a_search_keeps_no_networks(tmp_path: Path) -> None:
+    found = problems(tmp_path, changed("seeds: 2", "search: {trials: 2}\n    report: {keep_checkpoints: all}"))
+    assert any("10: metadata.sweep.report.keep_checkpoints: a search keeps no networks" in one for one in found)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -106,6 +111,11 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         ),
         ("seeds: 2", "protocol: {validation_subjects: 2}", "9: metadata.sweep.protocol.validation_subjects: is not"),
         ("seeds: 2", "report: {alpha: .nan}", "9: metadata.sweep.report.alpha: must be between 0 and 0.5, not nan"),
+        (
+            "seeds: 2",
+            "report: {keep_checkpoints: bst}",
+            "9: metadata.sweep.report.keep_checkpoints: unknown keep_checkpoints 'bst'; did you mean 'best'?",
+        ),
         ("seeds: 2", "resources: {cpus_per_trial: 0}", "9: metadata.sweep.resources.cpus_per_trial: must be a number"),
         (
             "seeds: 2",

@@ -45,8 +45,8 @@ bench-data: $(READY)  ## Preparing a data set (share of JPEG decoding), opening 
 bench-report: $(READY)  ## The report of 64 variants x 5 seeds x 68 subjects: seconds, memory, size.
 	$(BIN)/python -m tests.bench.report
 
-bench-race: $(READY)  ## Racing against the same search without it, simulated; REAL=1: once on the demo data, an hour.
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.race $(if $(REAL),--real)
+bench-race: $(READY)  ## Racing against the same search without it, simulated; REAL=1: once on the demo data, half an hour.
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.race $(if $(REAL),--real) $(if $(TRIALS),--trials $(TRIALS))
 
 calibration: $(READY)  ## Simulated studies: false alarms, coverage of intervals, power.
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.calibration

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from madv.errors import ConfigError
-from orchestration.keyed_store import State
 from orchestration.racing import fold_score
 from orchestration.search_scores import values_of
 from orchestration.search_space import suggest
 from orchestration.search_study import REASON
-from orchestration.tasks import TrialTask
+from orchestration.tasks import Outcome, TrialTask
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -87,10 +86,12 @@ class Driver:
         variant, cells = running.candidate.variant, running.candidate.cells
         return TrialTask(digest=variant.digest, config=variant.config, seed=cells[0].seed, cells=cells)
 
-    def heard(self, trial_id: str, key: str, state: State) -> bool:
-        """A fold has ended; whether its configuration is to be stopped."""
+    def heard(self, trial_id: str, key: str, state: Outcome) -> bool:
+        """A fold has ended; whether its configuration is to be stopped, for good or until it is asked for again."""
         running = self._running[trial_id]
         self._fruitless = 0
+        if state in ("crowded", "unstored"):
+            return True
         if state == "failed":
             running.failed = key
             return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from madv.errors import ClusterError, MadvError
 from orchestration.cluster_visit import Visit
 from orchestration.listener import Listener
-from orchestration.packing import shares
+from orchestration.packing import Packing
 from orchestration.ray_session import ray_session
 from orchestration.runner import LOADER, PRETRAINER, TOGETHER, TRAINER, fit
 from orchestration.search_study import open_study, resume
@@ -65,42 +65,49 @@ def run_searches(
         from orchestration.search_driver import Driver
         from orchestration.search_tune import RaceScheduler, StudySearcher
 
-        gpus, slots = shares(resources, available)
+        packing = Packing(resources, available)
         for search, study, budget in left:
-            if not budget:
-                continue
             listener = Listener((), on_event)
             driver = Driver(search, study, store, budget, functools.partial(on_candidate, search))
-            tune_config: dict[str, Any] = {
-                "search_alg": StudySearcher(driver, listener, on_saved),
-                "scheduler": RaceScheduler(driver, listener),
-                "num_samples": -1,
-                "max_concurrent_trials": slots,
-                "trial_dirname_creator": _directory,
-            }
-            fit(
-                listener,
-                {"cpu": resources.cpus_per_trial, "gpu": gpus},
-                {},
-                tune_config=tune_config,
-                tasks=(),
-                store=store,
-                weights=weights,
-                cache_root=cache_root.absolute(),
-                threads=max(1, int(resources.cpus_per_trial)),
-                trainer=trainer,
-                pretrainer=PRETRAINER,
-                loader=loader,
-                # A race stops between two folds.
-                together=TOGETHER if trainer == TRAINER and not search.races else None,
-            )
-            if isinstance(listener.error, MadvError):
-                raise listener.error
-            if listener.error is not None:
-                raise ClusterError(f"the search {search.study} stopped: {listener.error}") from listener.error
-            if listener.broken or not driver.finished:
-                why = listener.last_error or "Ray ended early"
-                raise ClusterError(f"the search {search.study} is not done: the workers cannot work: {why}")
+            while not driver.finished:
+                measured = packing.wants_pilot
+                tune_config: dict[str, Any] = {
+                    "search_alg": StudySearcher(driver, listener, on_saved, pilot=measured),
+                    "scheduler": RaceScheduler(driver, listener),
+                    "num_samples": -1,
+                    "max_concurrent_trials": packing.slots,
+                    "trial_dirname_creator": _directory,
+                }
+                fit(
+                    listener,
+                    {"cpu": resources.cpus_per_trial, "gpu": packing.gpus},
+                    {},
+                    tune_config=tune_config,
+                    tasks=(),
+                    store=store,
+                    weights=weights,
+                    cache_root=cache_root.absolute(),
+                    threads=max(1, int(resources.cpus_per_trial)),
+                    trainer=trainer,
+                    pretrainer=PRETRAINER,
+                    loader=loader,
+                    # A race stops between two folds.
+                    together=TOGETHER if trainer == TRAINER and not search.races else None,
+                    crowd=packing.crowd,
+                    pilot=measured,
+                )
+                if isinstance(listener.error, MadvError):
+                    raise listener.error
+                if listener.error is not None:
+                    raise ClusterError(f"the search {search.study} stopped: {listener.error}") from listener.error
+                if measured:
+                    packing.fill(listener.use)
+                if crowded := listener.crowded:
+                    listener.crowded = False
+                    packing.thin()
+                if listener.broken or not (measured or crowded or driver.finished):
+                    why = listener.last_error or "Ray ended early"
+                    raise ClusterError(f"the search {search.study} is not done: the workers cannot work: {why}")
 
 
 def _directory(trial: Any) -> str:

@@ -17,24 +17,32 @@ if TYPE_CHECKING:
 class StudySearcher(Searcher):  # type: ignore[misc]
     """Asks the study. Ray's own OptunaSearch has no pruner and one study name for all searches."""
 
-    def __init__(self, driver: Driver, listener: Listener, on_saved: Callable[[int], None]) -> None:
+    def __init__(
+        self, driver: Driver, listener: Listener, on_saved: Callable[[int], None], *, pilot: bool = False
+    ) -> None:
         """Args:
         driver: of the study.
         listener: hears of the cells to come, and of what breaks.
         on_saved: called with the number of folds that a configuration was spared.
+        pilot: whether to ask for one configuration and no more.
         """
         super().__init__()
         self._driver = driver
         self._listener = listener
         self._on_saved = on_saved
+        self._pilot = pilot
+        self._asked = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles what it is given for a resume of its own, which is not used
 
     def suggest(self, trial_id: str) -> Any:
         """The next configuration's folds; None: later."""
+        if self._listener.crowded or (self._pilot and self._asked):
+            return Searcher.FINISHED
         task = _heeded(self._listener, functools.partial(self._driver.ask, trial_id))
         if task is not None:
+            self._asked = True
             self._listener.expect(task.cells)
             return {"task": task}
         return Searcher.FINISHED if self._driver.finished or self._listener.broken else None

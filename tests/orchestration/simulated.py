@@ -136,7 +136,7 @@ def die_always(config: Config, fold: Fold, clips: Clips, seed: int, progress: An
 
 
 def crowded(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
-    """Find no memory while another trial is at work on the same GPU."""
+    """Find no memory while another trial is at work on the same GPU; the first waits for another."""
     import torch
 
     folder = Path(os.environ["MADV_SIMULATED_MARKS"]) / "at work"
@@ -144,8 +144,11 @@ def crowded(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any =
     mark = folder / str(os.getpid())
     mark.touch()
     try:
-        time.sleep(0.05)
+        met, deadline = folder.with_name("met"), time.monotonic() + 30
+        while not met.exists() and len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
         if len(list(folder.iterdir())) > 1:
+            met.touch()
             raise torch.OutOfMemoryError("CUDA out of memory")
         return train(config, fold, clips, seed)
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import simulated
+from simulated_search import searches
 
 from madv.errors import ClusterError
 from orchestration.beside import Beside
@@ -16,6 +17,8 @@ from orchestration.cells import CellStore
 from orchestration.gpu_use import Use, trials_per_gpu
 from orchestration.packing import Packing
 from orchestration.runner import run
+from orchestration.search_run import run_searches
+from orchestration.search_study import open_study
 from orchestration.spec import Resources
 from orchestration.tasks import CellEvent, make_tasks
 from orchestration.trial import FoldTrial
@@ -91,6 +94,21 @@ def test_trials_without_memory_wait_until_fewer_share_the_gpu(
     run(plan, store, weights, Path(), events.append, trainer="simulated:crowded", loader="simulated:load")
     assert Counter(event.state for event in events) == {"done": 12}
     assert store.states([cell.key for cell in plan.cells]) == dict.fromkeys([cell.key for cell in plan.cells], "done")
+    assert caplog.messages == ["a GPU's memory did not suffice: now one trial each"]
+
+
+def test_configurations_of_a_search_without_memory_wait_too(
+    store: CellStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 1}')
+    resources = "resources: {cpus_per_trial: 0.5, gpus_per_trial: 0.5}"
+    found = searches(tmp_path, 3, 2, design=f"design: search\n    {resources}")
+    cells: list[CellEvent] = []
+    options: dict[str, Any] = {"trainer": "simulated:crowded", "loader": "simulated:load"}
+    run_searches(found, store, WeightStore(str(store.folder)), Path(), cells.append, lambda saved: None, **options)
+    study = open_study(found[0], create=False)
+    assert study is not None and Counter(trial.state.name for trial in study.trials) == {"COMPLETE": 2}
+    assert Counter(event.state for event in cells) == {"done": 6}
     assert caplog.messages == ["a GPU's memory did not suffice: now one trial each"]
 
 

@@ -16,7 +16,7 @@ from orchestration.search_driver import Driver
 from orchestration.search_scores import values_of
 from orchestration.search_space import suggest
 from orchestration.search_study import AGAIN, REASON, StudyError, counted, open_study, resume, retry_failed
-from orchestration.tasks import TrialTask
+from orchestration.tasks import Outcome, TrialTask
 
 
 def states(study: optuna.Study) -> Counter[str]:
@@ -59,6 +59,20 @@ def test_several_objectives(tmp_path: Path, store: CellStore) -> None:
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     for trial in study.trials:
         assert trial.values[1] == (30 if trial.params["model.streams.au"] else 20)
+
+
+@pytest.mark.parametrize("state", ["crowded", "unstored"])
+def test_a_fold_that_left_nothing_is_tried_again(tmp_path: Path, store: CellStore, state: Outcome) -> None:
+    (search,) = searches(tmp_path, 4, 1)
+    study = open_study(search)
+    assert study is not None
+    driver = Driver(search, study, store, resume(study, search))
+    task = driver.ask("first")
+    assert task is not None
+    assert driver.heard("first", task.cells[0].key, state)
+    assert driver.ended("first") == 0
+    assert driver.ask("second") == task
+    assert states(study) == {"RUNNING": 1}
 
 
 def test_what_matters_is_told_of_each_objective(tmp_path: Path, store: CellStore) -> None:

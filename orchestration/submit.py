@@ -90,14 +90,21 @@ def check(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         if PASSWORD.search(str(value)):
             hint = "leave it out, and set MLFLOW_TRACKING_PASSWORD or ~/.pgpass on the head"
             problem(f"holds a password, and this file is copied and logged: {hint}", "metadata", "env", name)
+    if spec.search is not None and PASSWORD.search(spec.search.storage or ""):
+        hint = "leave it out, and have it in ~/.pgpass on the head"
+        problem(
+            f"holds a password, and this file is copied and logged: {hint}", "metadata", "sweep", "search", "storage"
+        )
     provider = document.data.get("provider") or {}
     starts = " ".join(document.data.get("head_start_ray_commands") or [])
     if provider.get("worker_ips") and "--autoscaling-config" not in starts:
         hint = "add --autoscaling-config=~/ray_bootstrap_config.yaml to its `ray start`"
         problem(f"has workers, which the head would not start: {hint}", "provider", "worker_ips")
-    if "RAY_AUTH_MODE=" not in starts:
-        hint = "set RAY_AUTH_MODE=token (or disabled) before `ray start`; else Ray goes by whether it finds a token"
-        problem(hint, "head_start_ray_commands")
+    nodes = ["head_start_ray_commands", *(["worker_start_ray_commands"] if provider.get("worker_ips") else [])]
+    for key in nodes:
+        if "RAY_AUTH_MODE=" not in " ".join(document.data.get(key) or []):
+            hint = "set RAY_AUTH_MODE=token (or disabled) before `ray start`; else Ray goes by whether it finds a token"
+            problem(hint, key)
     if problems:
         raise SpecError(problems)
     return _as_ray_reads(file, spec.digest, overrides)

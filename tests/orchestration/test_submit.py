@@ -59,9 +59,21 @@ def test_all_problems_at_once(project: Path) -> None:
     (mount,) = [problem for problem in found if "file_mounts" in problem]
     assert "there is no Makefile in" in mount
     assert any("--autoscaling-config" in problem for problem in found)
-    assert any("RAY_AUTH_MODE=token" in problem for problem in found)
-    assert len(found) == 5
+    assert sum("RAY_AUTH_MODE=token" in problem for problem in found) == 2, "of the head and of the workers"
+    assert len(found) == 6
     assert "secret" not in str(caught.value)
+
+
+def test_a_password_of_a_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    ray = FILE.read_text().partition("  sweep:\n")[0]
+    sweep = (ROOT / "sweeps" / "search_weights.yaml").read_text().partition("  sweep:\n")[2]
+    storage = "      storage: postgresql://me:s3cr3t@host/studies\n"
+    file = tmp_path / "sweep.yaml"
+    file.write_text(ray + "  sweep:\n" + sweep.replace("      trials: 30\n", f"      trials: 30\n{storage}"))
+    with pytest.raises(SpecError, match=r"search\.storage: holds a password, .* ~/\.pgpass") as caught:
+        check(file, [])
+    assert len(caught.value.problems) == 1 and "s3cr3t" not in str(caught.value)
 
 
 def test_levels_that_ray_would_rename(project: Path) -> None:

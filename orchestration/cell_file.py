@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from madv.errors import Problem
 from orchestration.cell_columns import DIGEST, HEADER, Columns, read_columns
-from orchestration.cells import Cell, CellError
+from orchestration.cells import BrokenCellError, Cell, CellError
 
 COLUMNS = ("sample_id", "y_true", "y_pred", "probabilities")
 
@@ -53,25 +53,27 @@ def decode(content: bytes, key: str, place: str) -> Cell:
         place: the file, for messages.
 
     Raises:
-        CellError: the file was cut off or altered, is none of ours, or is another cell's.
+        BrokenCellError: the file was cut off or altered, is none of ours, or is another cell's.
+        CellError: another version of this program wrote it.
     """
     found = read_columns(content)
     if found is None or not _intact(found):
         found = _by_library(content, place)
         if not _intact(found):
-            raise _error(place, "was altered after it was written")
+            raise _broken(place, "was altered after it was written")
     try:
         rest: dict[str, Any] = from_json(found.header)  # a quarter of the time that json.loads takes
     except ValueError:  # half a surrogate pair: a traceback may name a file that is no UTF-8
         rest = json.loads(found.header)
     if rest["key"] != key:
-        raise _error(place, f"holds another cell, {rest['key'][:12]}")
+        raise _broken(place, f"holds another cell, {rest['key'][:12]}")
     rest["class_names"] = tuple(rest["class_names"])
     columns = {name: getattr(found, name) for name in COLUMNS}
     try:
         return Cell(**columns, **rest)
     except TypeError:
-        raise _error(place, "was written by another version of this program") from None
+        message = "was written by another version of this program; use that one, or delete it: it is trained again"
+        raise CellError([Problem(place=place, message=message)]) from None
 
 
 def _by_library(content: bytes, place: str) -> Columns:
@@ -93,15 +95,15 @@ def _by_library(content: bytes, place: str) -> Columns:
             probabilities=column.flatten().to_numpy().reshape(len(sample_id), column.type.list_size),
         )
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, AttributeError):
-        raise _error(place, "was cut off or is no cell of ours") from None
+        raise _broken(place, "was cut off or is no cell of ours") from None
 
 
 def _intact(found: Columns) -> bool:
     return found.digest == _digest(found.header, *(getattr(found, name) for name in COLUMNS))
 
 
-def _error(place: str, message: str) -> CellError:
-    return CellError([Problem(place=place, message=f"{message}; delete it and its fold is trained again")])
+def _broken(place: str, message: str) -> BrokenCellError:
+    return BrokenCellError([Problem(place=place, message=message)])
 
 
 def _digest(header: bytes, sample_id: tuple[str, ...], *arrays: np.ndarray[Any, Any]) -> bytes:

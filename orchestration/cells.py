@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -25,6 +26,10 @@ READERS, AT_A_TIME = 8, 32
 
 class CellError(MadvError):
     """A cell that is not there, or a file that is not the cell it says it is."""
+
+
+class BrokenCellError(CellError):
+    """A file that was cut off or altered after it was written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -106,40 +111,55 @@ class CellStore(KeyedStore):
         """The done cell of this key, else the failed one.
 
         Raises:
-            CellError: there is none, or its file was cut off or altered.
+            CellError: there is none, or its file was cut off or altered; such a one is set aside.
         """
-        return _decoded(key, *self._fetch(key))
+        return self.read_many([key])[0]
 
     def read_many(self, keys: Iterable[str]) -> list[Cell]:
-        """Cells in the order of the keys; all problems in one CellError."""
+        """Cells in the order of the keys; all problems in one CellError, and what is broken set aside."""
         wanted = list(keys)
-        found: list[Cell] = []
-        problems = []
+        found, problems = self._read(wanted)
+        if problems:
+            raise CellError(problems)
+        return [found[key] for key in wanted]
+
+    def read_whole(self, keys: Iterable[str]) -> dict[str, Cell]:
+        """Those of the cells that are whole, by key; of the others the log says why not, and what is broken is set
+        aside: its fold is to be trained again."""
+        found, problems = self._read(keys)
+        for problem in problems:
+            logging.getLogger("madv").warning("madv: %s", problem)
+        return found
+
+    def _read(self, keys: Iterable[str]) -> tuple[dict[str, Cell], list[Problem]]:
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Cell] = {}
+        problems: list[Problem] = []
         # Threads hide the latency of a network; decoding holds the interpreter's lock and gains nothing from them.
         parts = [wanted[start : start + AT_A_TIME] for start in range(0, len(wanted), AT_A_TIME)]
         with ThreadPoolExecutor(READERS) as pool:
             files = chain.from_iterable(pool.map(lambda part: [self._fetch(key) for key in part], parts))
-            for key, (place, content) in zip(wanted, files, strict=True):
+            for key, (name, content) in zip(wanted, files, strict=True):
                 try:
-                    found.append(_decoded(key, place, content))
+                    found[key] = self._decoded(key, name, content)
+                except BrokenCellError as error:
+                    after = f"{self.set_aside(name)}; `madv sweep` trains its fold again"
+                    problems += [replace(one, message=f"{one.message}: {after}") for one in error.problems]
                 except CellError as error:
                     problems += error.problems
-        if problems:
-            raise CellError(problems)
-        return found
+        return found, problems
 
     def _fetch(self, key: str) -> tuple[str, bytes | None]:
-        """The file that holds the cell, and its content."""
+        """Name of the file that holds the cell, and its content."""
         for name in (key + DONE, key + FAILED):
             content = self.folder.get(name)
             if content is not None:
-                return f"{self.folder}/{name}", content
-        return str(self.folder), None
+                return name, content
+        return "", None
 
+    def _decoded(self, key: str, name: str, content: bytes | None) -> Cell:
+        from orchestration.cell_file import decode
 
-def _decoded(key: str, place: str, content: bytes | None) -> Cell:
-    from orchestration.cell_file import decode
-
-    if content is None:
-        raise CellError([Problem(place=place, message=f"there is no cell {key[:12]}")])
-    return decode(content, key, place)
+        if content is None:
+            raise CellError([Problem(place=str(self.folder), message=f"there is no cell {key[:12]}")])
+        return decode(content, key, f"{self.folder}/{name}")

@@ -7,6 +7,7 @@ trained once more. That is one trial or two of a whole sweep.
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ def keep_networks(prepared: Prepared, ranked: Iterable[str], console: Console, *
     checkpoints = CheckpointStore(plan.spec.storage_path)
     wanted = done_cells(prepared, chosen, None if plan.spec.report.keep_checkpoints == "all" else plan.spec.seeds[0])
     states = checkpoints.states([cell.key for cell in wanted])
+    if plan.spec.report.keep_checkpoints == "best":  # reading all networks of a sweep could take hours
+        for key in set_aside_broken(checkpoints, [key for key, state in states.items() if state == "done"]):
+            del states[key]
     if retry_failed:
         for key in [key for key, state in states.items() if state == "failed"]:
             checkpoints.clear_failed(key)
@@ -92,6 +96,21 @@ def done_cells(prepared: Prepared, names: Sequence[str], seed: int | None) -> li
     cells = [cell for cell in prepared.plan.cells if cell.variant in names and seed in (None, cell.seed)]
     states = prepared.store.states([cell.key for cell in cells])
     return [cell for cell in cells if states.get(cell.key) == "done"]
+
+
+def set_aside_broken(checkpoints: CheckpointStore, keys: Iterable[str]) -> list[str]:
+    """Those whose file is not what was written, which the log names."""
+    from madv.checkpoint import CheckpointError, from_file
+
+    broken = []
+    for key in keys:
+        try:
+            from_file(*checkpoints.read(key))
+        except CheckpointError as error:
+            aside = checkpoints.set_aside(key + checkpoints.done)
+            logging.getLogger("madv").warning("madv: %s: %s", error.problems[0], aside)
+            broken.append(key)
+    return broken
 
 
 def _reason(checkpoints: CheckpointStore, cell: PlannedCell) -> str:

@@ -86,7 +86,7 @@ def _earlier(prepared: Prepared, variants: Mapping[str, VariantRecord]) -> dict[
 
     keys = [key for variant in variants.values() for _, _, key in variant.cells]
     done = [key for key, state in prepared.store.states(keys).items() if state == "done"]
-    cells = dict(zip(done, prepared.store.read_many(done), strict=True))
+    cells = prepared.store.read_whole(done)
     return {
         name: Earlier(
             score=variant.score,

@@ -128,7 +128,7 @@ def failure_lines(plan: Plan, store: CellStore) -> list[str]:
     failed = [key for key, state in store.states([cell.key for cell in plan.cells]).items() if state == "failed"]
     if not failed:
         return []
-    why = reasons(store.read_many(failed))
+    why = reasons(store.read_whole(failed).values())
     lines = [f"{len(failed)} of {len(plan.cells)} cells failed:"]
     lines += [f"  {count} x {reason}" for reason, count in why[:SHOWN_FAILURES]]
     if len(why) > SHOWN_FAILURES:

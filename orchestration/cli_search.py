@@ -99,6 +99,11 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
             console.print("nothing to try: the study is complete")
             tracker.start()
         report = report_searches(prepared, overrides)
+        broken = [plan for plan in (outer, prepared.plan if frozen else None) if plan and pending_cells(plan, store)]
+        for plan in broken:  # whose cells were found altered while they were read, and set aside
+            train(plan)
+        if broken:
+            report = report_searches(prepared, overrides)
         summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
         _print_report(report, prepared.plan.spec.report.metric, console)
         trouble = tracker.finish(report.path_html.parent, PATIENCE, tracked(prepared))

@@ -48,8 +48,9 @@ def show_plan(prepared: Prepared) -> int:
     done = [
         key for study, search in zip(studies, prepared.searches, strict=True) for key in _keys(study, search, known)
     ]
-    if done:
-        seconds = [cell.seconds for cell in prepared.store.read_many(done[:: max(1, len(done) // SAMPLE)])]
+    sample = prepared.store.read_whole(done[:: max(1, len(done) // SAMPLE)]).values()
+    if sample:
+        seconds = [cell.seconds for cell in sample]
         left = most_folds(prepared.searches, studies) * sum(seconds) / len(seconds)
         console.print(
             f"forecast: at most {duration(left)} of one core or GPU, by {len(seconds)} cells", highlight=False

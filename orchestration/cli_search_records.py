@@ -75,7 +75,8 @@ def _trial(search: Search, trial: FrozenTrial, store: CellStore, known: Mapping[
     if candidate is not None:
         keys = [cell.key for cell in candidate.cells if known.get(cell.key) == "done"]
         # Another trial of the same configuration may have trained more.
-        cells = store.read_many(keys[: len(trial.intermediate_values)] if state == "stopped" else keys)
+        keys = keys[: len(trial.intermediate_values)] if state == "stopped" else keys
+        cells = list(store.read_whole(keys).values())
     return SearchTrial(
         number=trial.number,
         state=state,

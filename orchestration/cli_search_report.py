@@ -62,7 +62,7 @@ def search_study(prepared: Prepared, searches: Sequence[Search], overrides: Sequ
     arguments = shlex.join([str(spec.path), *overrides])
     known = prepared.store.states()
     outer = {
-        group: prepared.store.read_many([cell.key for cell in candidate.cells if cell.key in known])
+        group: list(prepared.store.read_whole(cell.key for cell in candidate.cells if cell.key in known).values())
         for group, candidate in chosen(searches).items()
     }
     labels = zip(manifest["sample_id"], manifest["label"], manifest["subject"], strict=True)

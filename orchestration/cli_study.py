@@ -25,8 +25,9 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
 
     spec = plan.spec
     states = store.states([cell.key for cell in plan.cells])
-    planned = [cell for cell in plan.cells if cell.key in states]
-    cells = store.read_many([cell.key for cell in planned])
+    whole = store.read_whole(cell.key for cell in plan.cells if cell.key in states)
+    planned = [cell for cell in plan.cells if cell.key in whole]
+    cells = [whole[cell.key] for cell in planned]
     manifest = load(plan.variants[0].config.dataset, cache_root).manifest
     rows = zip(manifest["sample_id"], manifest["label"], manifest["subject"], strict=True)
     arguments = shlex.join([str(spec.path), *overrides])

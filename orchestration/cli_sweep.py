@@ -53,7 +53,7 @@ def _sweep(
     from orchestration.checkpoints import CheckpointStore
     from orchestration.cli_keep import keep_networks
     from orchestration.cli_report import failure_lines, mlflow_command, print_report, report_sweep
-    from orchestration.runner import run
+    from orchestration.runner import pending_cells, run
 
     console = new_console()
     if prepared.searches:
@@ -96,16 +96,25 @@ def _sweep(
         progress.stop()
         print(f"madv: Ray is lost: {reason}; {_so_far(progress, file, overrides)}", file=sys.stderr, flush=True)
 
+    def train() -> None:
+        with progress:
+            weights, root = prepared.weights, prepared.cache_root
+            run(now, store, weights, root, on_event, checkpoints=checkpoints, on_lost=on_lost)
+
     try:
         if len(states) < len(now.cells):
-            with progress:
-                weights, root = prepared.weights, prepared.cache_root
-                run(now, store, weights, root, on_event, checkpoints=checkpoints, on_lost=on_lost)
+            train()
         else:
             whole = len(states) == len(plan.cells)
             console.print("nothing to train: every cell is there" if whole else "nothing to train in these hours")
             tracker.start()
         report = report_sweep(plan, store, prepared.cache_root, overrides)
+        if broken := pending_cells(now, store):
+            # Found while they were read for the report, and set aside.
+            console.print(f"{len(broken)} cells are trained once more", highlight=False)
+            progress.skip(-len(broken))
+            train()
+            report = report_sweep(plan, store, prepared.cache_root, overrides)
         print_report(report, console, plan.spec.report.metric)
         summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
         if keeps != "none":

@@ -67,7 +67,7 @@ class _Sweep:
         plan, store = self._prepared.plan, self._prepared.store
         report_sweep(plan, store, self._prepared.cache_root, self._overrides, folder)
         states = store.states(self._keys)
-        return reasons(store.read_many([key for key, state in states.items() if state == "failed"]))
+        return reasons(store.read_whole(key for key, state in states.items() if state == "failed").values())
 
 
 class _Search:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 UNFINISHED = ".tmp"
 """What the name of a file ends with while it is written."""
+BROKEN = ".broken"
+"""What the name of a file ends with that was set aside: cut off or altered after it was written."""
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds before each further try to write: a network drive may hiccup, and a trained fold is worth the wait."""
 
@@ -44,7 +46,10 @@ class Folder(Protocol):
         """Write under a temporary name, then rename; the last of several writers wins."""
 
     def get(self, name: str) -> bytes | None:
-        """The content, or None if there is no such file."""
+        """The content, or None if there is no such file. That of a folder in its place is empty."""
+
+    def set_aside(self, name: str) -> str:
+        """Rename a broken file, so that it counts as absent; returns its new name."""
 
     def remove(self, name: str) -> None:
         """Remove the file if it is there."""
@@ -91,9 +96,20 @@ class LocalFolder:
 
     def get(self, name: str) -> bytes | None:
         path = os.path.join(self.path, name)
-        with _trouble_at(self.path), contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-            return file.read()
+        try:
+            with _trouble_at(self.path), contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+                return file.read()
+        except StorageError:
+            if os.path.isdir(path):
+                return b""
+            raise
         return None
+
+    def set_aside(self, name: str) -> str:
+        aside = _aside(name)
+        with _trouble_at(self.path), contextlib.suppress(FileNotFoundError):  # somebody was faster
+            os.replace(os.path.join(self.path, name), os.path.join(self.path, aside))
+        return aside
 
     def remove(self, name: str) -> None:
         with _trouble_at(self.path), contextlib.suppress(FileNotFoundError):
@@ -144,10 +160,24 @@ class RemoteFolder:
     def get(self, name: str) -> bytes | None:
         with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
             system, path = self._connection
-            with system.open_input_stream(f"{path}/{name}", compression=None) as stream:
-                content: bytes = stream.read()
-                return content
+            try:
+                with system.open_input_stream(f"{path}/{name}", compression=None) as stream:
+                    content: bytes = stream.read()
+                    return content
+            except FileNotFoundError:
+                raise
+            except OSError:
+                if system.get_file_info(f"{path}/{name}").is_file:
+                    raise
+                return b""
         return None
+
+    def set_aside(self, name: str) -> str:
+        aside = _aside(name)
+        with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
+            system, path = self._connection
+            system.move(f"{path}/{name}", f"{path}/{aside}")
+        return aside
 
     def remove(self, name: str) -> None:
         with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
@@ -172,6 +202,10 @@ class RemoteFolder:
 
 def _temporary(name: str) -> str:
     return f"{name}.{uuid.uuid4().hex}{UNFINISHED}"
+
+
+def _aside(name: str) -> str:
+    return f"{name}.{uuid.uuid4().hex[:8]}{BROKEN}"
 
 
 @contextlib.contextmanager

@@ -109,8 +109,9 @@ def _sample(
         name: _spread([cell.key for cell in cells if states.get(cell.key) == "done"])
         for name, cells in by_variant.items()
     }
-    read = {cell.key: cell for cell in store.read_many([key for chosen in keys.values() for key in chosen])}
-    return {name: [read[key] for key in chosen] for name, chosen in keys.items() if chosen}
+    read = store.read_whole(key for chosen in keys.values() for key in chosen)
+    sampled = {name: [read[key] for key in chosen if key in read] for name, chosen in keys.items()}
+    return {name: cells for name, cells in sampled.items() if cells}
 
 
 def _scale(seconds: Mapping[str, Sequence[float]], costs: Mapping[str, float]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestration.folders import UNFINISHED, open_folder
+from orchestration.folders import BROKEN, UNFINISHED, StorageError, open_folder
 
 State = Literal["done", "failed"]
 
@@ -27,7 +27,7 @@ class StoredFile:
     modified: float
     """Unix time, seconds."""
     unfinished: bool
-    """Its writer has not renamed it; if it is old, its writer is gone."""
+    """Its writer has not renamed it, and is gone if it is old; or it was set aside, broken."""
 
 
 class KeyedStore:
@@ -69,7 +69,7 @@ class KeyedStore:
         for name, size, modified in self.folder.files():
             key = name.partition(".")[0]
             if KEY.fullmatch(key):
-                unfinished = name.endswith(UNFINISHED)
+                unfinished = name.endswith((UNFINISHED, BROKEN))
                 found.append(StoredFile(name=name, key=key, size=size, modified=modified, unfinished=unfinished))
         return found
 
@@ -87,6 +87,16 @@ class KeyedStore:
         content = self.folder.get(key + ATTEMPTS) or b"0"
         # An unreadable count is worth one attempt: the file shows that there was at least one.
         return int(content) if content.isdigit() else 1
+
+    def set_aside(self, name: str) -> str:
+        """Rename a file that is not what was written, so that its key is worked on again; what became of it, in words.
+
+        Storage that may not be written keeps it under its name: readers go without it all the same.
+        """
+        try:
+            return f"it was set aside as {self.folder.set_aside(name)}"
+        except StorageError as error:
+            return f"it could not be set aside ({error.problems[0].message.partition(';')[0]})"
 
     def clear_failed(self, key: str) -> None:
         """Forget a failure and its attempts, so that the key is worked on again."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TRAINER = "madv.train:train_fold"
 TOGETHER = "madv.together:train_folds"
 PRETRAINER = "madv.pretrain:pretrain_fold"
-LOADER = "madv.data.cache:load"
+LOADER = "madv.data.cache:load_whole"
 
 
 def pending_cells(plan: Plan, store: CellStore) -> list[PlannedCell]:

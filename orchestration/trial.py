@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import sys
 import time
 import traceback
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from madv.data.clips import Clips
     from madv.data.folds import Fold
     from madv.fold_result import FoldResult
+    from madv.pretrained import Pretrained
     from orchestration.keyed_store import KeyedStore
     from orchestration.plan import PlannedCell
 
@@ -181,28 +184,44 @@ class FoldTrial(Trainable):  # type: ignore[misc]
 
     def _pretrained(self, planned: PlannedCell) -> Callable[[], float]:
         """Pre-train a fold; what stores it and returns its seconds."""
-        from madv.pretrained import Pretrained, encode
+        result = self._pretrain(planned)
 
+        def finish() -> float:
+            self._keep(planned.key, result)
+            return result.seconds
+
+        return finish
+
+    def _pretrain(self, planned: PlannedCell) -> Pretrained:
         pretrain_fold = imported(self._workload.pretrainer)
         clips, fold = self._fold(planned)
         source = self._task.config.pretrain.dataset
         result: Pretrained = pretrain_fold(
             self._task.config, fold, clips, planned.seed, None if source is None else self._load(source)
         )
+        return result
 
-        def finish() -> float:
-            patiently(self._workload.weights.finish, planned.key, encode(result))
-            return result.seconds
+    def _keep(self, key: str, result: Pretrained) -> None:
+        from madv.pretrained import encode
 
-        return finish
+        patiently(self._workload.weights.finish, key, encode(result))
 
     def _start(self, planned: PlannedCell) -> Any:
         """Pre-trained weights by name; None: initial ones."""
         if planned.start is None:
             return None
-        from madv.pretrained import decode
+        from madv.pretrained import PretrainedError, decode
 
-        return decode(*self._workload.weights.read(planned.start)).state
+        weights = self._workload.weights
+        try:
+            return decode(*weights.read(planned.start)).state
+        except PretrainedError as error:
+            aside = weights.set_aside(planned.start + weights.done)
+            logging.getLogger("madv").warning("%s: %s, and is trained again now", error, aside)
+        # All that share it would train the same, with any of their configurations.
+        result = self._pretrain(dataclasses.replace(planned, without=()))
+        self._keep(planned.start, result)
+        return result.state
 
     def _use_threads(self) -> None:
         if "torch" in sys.modules:

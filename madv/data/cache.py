@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import tokenize
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from madv.config_data import DatasetConfig, Megc2019Config, RecordedConfig
 from madv.config_model import STREAMS, StreamsConfig
 from madv.config_synthetic import SyntheticConfig
+from madv.data.cache_seal import check_clips, sealed, set_aside, unsealed
 from madv.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 FACTS = "facts.json"
 MANIFEST = "manifest.parquet"
 AU_TARGETS = "au_targets"
+BROKEN = (OSError, ValueError, LookupError, TypeError, EOFError, SyntaxError, ArithmeticError, tokenize.TokenError)
+"""What reading a cache raises that was cut off or altered."""
+NOT_OURS = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+"""Of a cache that is broken; other errors are the disk's, which may pass."""
 SOURCES = {"depth": "depth_anything", "au": "flow"}
 """Where recorded frames get a stream from, by stream."""
 
@@ -106,12 +113,24 @@ def load(config: DatasetConfig, root: Path) -> Clips:
     Raises:
         DataError: the data set is not there or is something else, or the cache cannot be written.
     """
+    return _load(config, root)
+
+
+def load_whole(config: DatasetConfig, root: Path) -> Clips:
+    """As `load`, with all of it read and compared with its digest first: for training, once in a worker."""
+    return _load(config, root, check_clips)
+
+
+def _load(config: DatasetConfig, root: Path, check: Callable[[Clips], None] | None = None) -> Clips:
     folder = _folder(config, root)
     if folder.exists():
+        seen = folder.stat().st_ino
         try:
-            return _open(folder)
-        except (OSError, ValueError, KeyError):
-            discard(folder)  # cut short by a full disk, or not ours: made again
+            return _open(folder, check)
+        except BROKEN as error:
+            if isinstance(error, OSError) and error.errno not in NOT_OURS:
+                raise DataError(f"cannot read the clip cache {folder}: {error.strerror}") from None
+            set_aside(folder, error, seen)
     if isinstance(config, RecordedConfig):
         return _open(_prepare(config, root))
     _make(config, folder)
@@ -127,7 +146,7 @@ def describe(config: DatasetConfig, root: Path) -> DatasetFacts:
     folder = _folder(config, root)
     try:
         return _facts(_head(folder))
-    except (OSError, ValueError, KeyError):
+    except BROKEN:
         load(config, root)
     return _facts(_head(folder))
 
@@ -161,8 +180,7 @@ def _prepare(config: RecordedConfig, root: Path) -> Path:
 
 
 def _head(folder: Path) -> dict[str, Any]:
-    head: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    return head
+    return unsealed((folder / FACTS).read_text(encoding="utf-8"))
 
 
 def _facts(head: dict[str, Any]) -> DatasetFacts:
@@ -176,7 +194,9 @@ def _facts(head: dict[str, Any]) -> DatasetFacts:
         raise ValueError(str(error)) from None
 
 
-def _open(folder: Path) -> Clips:
+def _open(folder: Path, check: Callable[[Clips], None] | None = None) -> Clips:
+    import io
+
     import numpy as np
     import pandas as pd
 
@@ -184,7 +204,10 @@ def _open(folder: Path) -> Clips:
 
     head = _head(folder)
     facts = _facts(head)
-    manifest = pd.read_parquet(folder / MANIFEST)
+    table = (folder / MANIFEST).read_bytes()
+    if head.get(MANIFEST, sha256 := hashlib.sha256(table).hexdigest()) != sha256:
+        raise ValueError(f"{MANIFEST} was altered after it was written")
+    manifest = pd.read_parquet(io.BytesIO(table))
 
     def mapped(name: str) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -192,7 +215,7 @@ def _open(folder: Path) -> Clips:
             raise ValueError(f"{name} has {len(array)} rows for {len(manifest)} clips")
         return array
 
-    return Clips(
+    clips = Clips(
         manifest=manifest,
         class_names=facts.class_names,
         streams={name: mapped(name) for name in facts.streams},
@@ -203,6 +226,9 @@ def _open(folder: Path) -> Clips:
         fingerprint=facts.fingerprint,
         facts=facts.facts,
     )
+    if check is not None:
+        check(clips)
+    return clips
 
 
 def _make(config: DatasetConfig, folder: Path) -> None:
@@ -258,8 +284,9 @@ def write_head(kind: str, clips: Clips, folder: Path) -> None:
         "described": asdict(facts),
         "signed_channels": clips.signed_channels,
         "mirrored_aus": clips.mirrored_aus,
+        MANIFEST: hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
     }
-    (folder / FACTS).write_text(json.dumps(head), encoding="utf-8")
+    (folder / FACTS).write_text(json.dumps(sealed(head)), encoding="utf-8")
 
 
 def _clips_digest(clips: Clips) -> str:
@@ -272,13 +299,3 @@ def _counted(names: npt.NDArray[np.str_]) -> list[tuple[str, int]]:
 
     values, counts = np.unique(names, return_counts=True)
     return list(zip(values.tolist(), counts.tolist(), strict=True))
-
-
-def discard(folder: Path) -> None:
-    """Take a broken cache away in one step, so that nobody meets it half deleted."""
-    aside = folder.with_name(f".broken-{folder.name}-{os.getpid()}")
-    try:
-        os.rename(folder, aside)
-    except OSError:
-        return  # somebody else has taken it away
-    shutil.rmtree(aside, ignore_errors=True)

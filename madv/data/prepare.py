@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from madv.config_data import RecordedConfig
-from madv.data.cache import AU_TARGETS, FACTS, discard, write_head
+from madv.data.cache import AU_TARGETS, FACTS, write_head
+from madv.data.cache_seal import set_aside
 from madv.data.clips import Clips
 from madv.data.content import fingerprint
 from madv.data.facs import intensity_vector, parse
@@ -59,7 +60,7 @@ def prepare(
     try:
         with alone(lock, lambda: progress("waiting for another process that prepares the same", 0, len(todo.jobs))):
             if folder.exists() and not _whole(folder, todo):
-                discard(folder)
+                set_aside(folder, "it is not what its frames make")
             if not folder.exists():
                 _make(todo, making, progress, processes or cores())
                 os.rename(making, folder)

@@ -1,5 +1,7 @@
 """The network of a fold: the one that made its predictions, kept without changing them, and found again in a file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,8 @@ from madv.fold_result import FoldResult
 from madv.inputs import inputs, scales
 from madv.learners import make_learner
 from madv.train import train_fold
+from orchestration.checkpoints import CheckpointStore
+from orchestration.cli_keep import set_aside_broken
 
 TINY = ["model=madv_tiny", "model.widths=[8,8,8]", "model.heads=[2,2,2]", "train=demo", "train.epochs=2"]
 
@@ -71,3 +75,17 @@ def test_a_file_that_was_cut_off_or_altered_is_refused(kept: tuple[nn.Module, Fo
     for broken in (content[:-1], content[:-1] + bytes([content[-1] ^ 1]), b"", b"no checkpoint"):
         with pytest.raises(CheckpointError, match=r"^store/a: was cut off or altered, or is no checkpoint"):
             from_file(broken, "store/a")
+
+
+def test_a_broken_checkpoint_is_set_aside(
+    kept: tuple[nn.Module, FoldResult], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = as_file(*kept, None)
+    store = CheckpointStore(tmp_path)
+    files = {"a" * 64: content, "b" * 64: content[:-1], "c" * 64: b""}
+    for key, held in files.items():
+        store.finish(key, held)
+    assert set_aside_broken(store, files) == ["b" * 64, "c" * 64]
+    assert store.states() == {"a" * 64: "done"}
+    assert len(list((tmp_path / "checkpoints").glob("*.broken"))) == 2
+    assert "was cut off or altered" in caplog.text

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from madv.data.cache import describe
+from madv.pretrained import decode
 from orchestration.cells import CellStore
 from orchestration.code import training_code
 from orchestration.plan import Plan, expand
-from orchestration.runner import pending_pretraining, run
+from orchestration.runner import LOADER, PRETRAINER, TRAINER, pending_pretraining, run
 from orchestration.spec import load_spec
-from orchestration.tasks import CellEvent
+from orchestration.tasks import CellEvent, TrialTask
+from orchestration.trial import FoldTrial
 from orchestration.weights import WeightsError, WeightStore
+from orchestration.workload import Workload
 
 SWEEP = """\
 cluster_name: pretrained
@@ -84,3 +87,37 @@ def test_a_failed_pre_training_says_why(tmp_path: Path) -> None:
     weights.finish("k" * 64, b"weights")
     assert weights.states() == {"k" * 64: "done"}
     assert weights.read("k" * 64)[0] == b"weights"
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.9, None])
+def test_altered_weights_are_trained_again(plan: Plan, tmp_path: Path, place: float | None) -> None:
+    cell = next(cell for cell in plan.cells if cell.variant == "start=masked")
+    variant = next(variant for variant in plan.variants if variant.name == "start=masked")
+    store, weights = CellStore(tmp_path), WeightStore(tmp_path)
+    trial = FoldTrial.__new__(FoldTrial)  # without Ray
+    task = TrialTask(digest=variant.digest, config=variant.config, seed=cell.seed, cells=(cell,))
+    workload = Workload(
+        tasks=(task,),
+        store=store,
+        weights=weights,
+        cache_root=tmp_path / "clips",
+        threads=1,
+        trainer=TRAINER,
+        pretrainer=PRETRAINER,
+        loader=LOADER,
+    )
+    trial.setup({"task": 0}, workload)
+    assert cell.start is not None
+    made = trial._pretrain(cell)
+    trial._keep(cell.start, made)
+    file = tmp_path / "pretrained" / f"{cell.start}.safetensors"
+    content = bytearray(file.read_bytes())
+    if place is None:
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        content[int(place * len(content))] ^= 1
+        file.write_bytes(content)
+    again = trial._start(cell)
+    assert all((again[name] == made.state[name]).all() for name in made.state)
+    assert decode(*weights.read(cell.start)).clips == made.clips
+    assert len(list(file.parent.glob("*.broken"))) == 1

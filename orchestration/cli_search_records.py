@@ -74,8 +74,8 @@ def _trial(search: Search, trial: FrozenTrial, store: CellStore, known: Mapping[
     cells: list[Cell] = []
     if candidate is not None:
         keys = [cell.key for cell in candidate.cells if known.get(cell.key) == "done"]
-        # Another trial of the same configuration may have trained more.
-        keys = keys[: len(trial.intermediate_values)] if state == "stopped" else keys
+        if state == "stopped":  # after a subject, of which there is a cell a seed; another trial may have trained more
+            keys = keys[: len(trial.intermediate_values) * len(search.plan.spec.seeds)]
         cells = list(store.read_whole(keys).values())
     return SearchTrial(
         number=trial.number,

@@ -75,6 +75,18 @@ def test_a_fold_that_left_nothing_is_tried_again(tmp_path: Path, store: CellStor
     assert states(study) == {"RUNNING": 1}
 
 
+def test_the_report_counts_the_folds_of_all_seeds_that_a_race_has_saved(tmp_path: Path, store: CellStore) -> None:
+    known = "enqueue: [{loss.focal_mu: 1, model.streams.au: false}, {loss.focal_mu: 0, model.streams.au: false}]"
+    (search,) = searches(tmp_path, 20, 2, known, design="design: search\n    seeds: 2")
+    study = open_study(search)
+    assert study is not None
+    saved = drive(search, study, store, resume(study, search))
+    found = study_of_trials(search, store, store.states(), [])
+    assert [trial.state for trial in found.trials] == ["finished", "stopped"]
+    assert found.folds == 40 and 0 < saved == found.saved
+    assert found.trials[1].folds == 40 - saved
+
+
 def test_what_matters_is_told_of_each_objective(tmp_path: Path, store: CellStore) -> None:
     (search,) = searches(tmp_path, 3, 40, "objectives: [uf1, parameters]\n      sampler: random")
     study = open_study(search)

@@ -1,4 +1,4 @@
-"""`madv cluster render`: a sweep file's Kubernetes manifests. Light: imports what it needs when it runs."""
+"""`madv cluster render`: Kubernetes manifests of a sweep or nightly file. Light: imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     """The commands of `madv cluster`."""
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     sub = commands.add_parser("render", help="a RayJob for KubeRay, and a CronJob that makes one every night")
-    sub.add_argument("file", type=Path, metavar="FILE", help="the sweep file, as in the image")
+    sub.add_argument("file", type=Path, metavar="FILE", help="the sweep or nightly file, as in the image")
     sub.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, appended to the file's base")
     sub.add_argument("--image", required=True, help="with the project in /home/ray/madv and `madv` on PATH")
     sub.add_argument("--claim", default="madv", help="PersistentVolumeClaim that all pods share (default: madv)")
@@ -32,10 +32,18 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 def render(options: argparse.Namespace) -> int:
     """Print the manifests, or write them into a folder."""
     from orchestration.cluster_manifests import Kubernetes, cron_job, ray_job, to_yaml
+    from orchestration.nightly_file import is_nightly, load_nightly
     from orchestration.spec import load_spec
 
     pods = Kubernetes(**{name: getattr(options, name) for name in OF_PODS})
-    job = ray_job(load_spec(options.file, options.overrides), options.overrides, pods)
+    if not is_nightly(options.file):
+        name = load_spec(options.file, options.overrides).cluster_name
+        job = ray_job(name, "sweep", options.file, options.overrides, pods)
+    elif options.overrides:
+        raise MadvError(f"{options.overrides[0]}: a nightly file says itself what is appended to which sweep's base")
+    else:
+        # Tried again, a night that moved would compare with itself and say that nothing did.
+        job = ray_job(load_nightly(options.file).name, "nightly", options.file, (), pods, retries=0)
     texts = {"rayjob": to_yaml(job), "cronjob": "---\n".join(map(to_yaml, cron_job(job, pods)))}
     if options.out is None:
         print("---\n".join(texts.values()), end="")

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from madv.errors import MadvError
-from orchestration.spec import SweepSpec
 
 MOUNT = "/shared"
 """Where all pods see the volume claim: cells, clips, reports."""
@@ -59,14 +58,22 @@ def _check(pods: Kubernetes) -> None:
         raise MadvError(f"{values}: pods are counted from 1, memory is such as 16Gi, a schedule has five fields")
 
 
-def ray_job(spec: SweepSpec, overrides: Sequence[str], pods: Kubernetes) -> dict[str, Any]:
+def ray_job(
+    name: str, command: str, file: Path, overrides: Sequence[str], pods: Kubernetes, *, retries: int = 1
+) -> dict[str, Any]:
     """A cluster of its own for one sweep; it goes when the sweep ends, and what it trained stays in the claim.
+
+    Args:
+        name: cluster_name of the file.
+        command: sweep or nightly.
+        file, overrides: its arguments.
+        pods: what they are like.
+        retries: after a failure, which any exit code but 0 is.
 
     Raises:
         MadvError: an amount that Kubernetes would refuse.
     """
     _check(pods)
-    name = resource_name(spec.cluster_name)
     # The token comes from a secret that KubeRay makes (v1.5.1 and later).
     cluster = {
         "rayVersion": version("ray"),
@@ -89,12 +96,12 @@ def ray_job(spec: SweepSpec, overrides: Sequence[str], pods: Kubernetes) -> dict
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "madv"}},
+        "metadata": {"name": resource_name(name), "labels": {"app.kubernetes.io/part-of": "madv"}},
         "spec": {
-            "entrypoint": _entrypoint(spec, overrides),
+            "entrypoint": _entrypoint(command, file, overrides),
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": 600,
-            "backoffLimit": 1,
+            "backoffLimit": retries,
             "activeDeadlineSeconds": 7 * DAY,
             "rayClusterSpec": cluster,
         },
@@ -162,12 +169,11 @@ def resource_name(cluster_name: str) -> str:
     return f"sweep-{name}" if not name[:1].isalpha() else name
 
 
-def _entrypoint(spec: SweepSpec, overrides: Sequence[str]) -> str:
+def _entrypoint(command: str, file: Path, overrides: Sequence[str]) -> str:
     """From the shared folder, so that relative paths of cells and reports lead there."""
-    file = Path(spec.path)
     inside = f"{PROJECT}/{file.as_posix()}" if not file.is_absolute() else str(file)
-    sweep = shlex.join(["madv", "sweep", inside, *overrides])
-    return f"bash -c {shlex.quote(f'cd {MOUNT} && exec {sweep}')}"
+    madv = shlex.join(["madv", command, inside, *overrides])
+    return f"bash -c {shlex.quote(f'cd {MOUNT} && exec {madv}')}"
 
 
 def _pod(name: str, pods: Kubernetes, *, cpus: int, gpus: int) -> dict[str, Any]:

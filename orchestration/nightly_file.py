@@ -64,6 +64,12 @@ def load_nightly(path: Path) -> NightlySpec:
     return spec
 
 
+def is_nightly(path: Path) -> bool:
+    """Whether a file is for `madv nightly`, and not for `madv sweep`."""
+    metadata = read_document(path).data.get("metadata")
+    return isinstance(metadata, dict) and "nightly" in metadata
+
+
 def _sweeps(nightly: Section, folder: Path) -> tuple[NightlySweep, ...]:
     values = nightly.values.get("sweeps", [])
     if not isinstance(values, list) or not values:

@@ -13,7 +13,6 @@ import yaml
 from madv.errors import MadvError
 from orchestration.cli import main
 from orchestration.cluster_manifests import Kubernetes, ray_job, resource_name
-from orchestration.spec import load_spec
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "sweeps" / "ablate_streams.yaml"
@@ -62,6 +61,18 @@ def test_the_cron_job_makes_the_same_ray_job(capsys: pytest.CaptureFixture[str])
     assert made == job
 
 
+def test_a_night_runs_once_whatever_it_finds(capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(ROOT / "sweeps" / "nightly.yaml")
+    assert main(["cluster", "render", "--image", "madv:1", file]) == 0
+    manifests = list(yaml.safe_load_all(capsys.readouterr().out))
+    for manifest in manifests:
+        validate(manifest)
+    assert manifests[0]["spec"]["entrypoint"] == f"bash -c 'cd /shared && exec madv nightly {file}'"
+    assert manifests[0]["spec"]["backoffLimit"] == 0
+    assert main(["cluster", "render", "--image", "madv:1", file, "train.epochs=3"]) == 2
+    assert "train.epochs=3: a nightly file says itself" in capsys.readouterr().err
+
+
 def test_the_examples_are_what_is_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     command = ["cluster", "render", "--image", "madv:latest", "--out", str(tmp_path), "sweeps/ablate_streams.yaml"]
@@ -74,7 +85,7 @@ def test_the_examples_are_what_is_rendered(tmp_path: Path, monkeypatch: pytest.M
 
 def test_amounts_that_kubernetes_refuses_are_named_together() -> None:
     with pytest.raises(MadvError) as caught:
-        ray_job(load_spec(FILE), [], Kubernetes(image="x", workers=0, memory="lots", schedule="daily"))
+        ray_job("x", "sweep", FILE, [], Kubernetes(image="x", workers=0, memory="lots", schedule="daily"))
     for text in ("--workers 0", "--memory lots", "--schedule daily"):
         assert text in str(caught.value)
 

@@ -63,6 +63,8 @@ class Contact:
     facts: tuple[str, ...]
     frames: tuple[str, ...]
     """(K,) what each column is: "46 onset"."""
+    places: tuple[int, ...]
+    """(K,) which of the T frames it is, from 0."""
     texture: Array
     """(K, H, W, 3), 0 to 1."""
     difference: Array
@@ -103,27 +105,25 @@ def write(contact: Contact, path: Path) -> None:
 
 def panels(contact: Contact) -> list[Panel]:
     """The parts that the clip has."""
-    strips = {
+    rows_of = {
         "Frames": (contact.texture, "The clip as the network sees it."),
         "Frame difference": (signed(contact.difference), f"Luminance less that of the onset. {_SIGNED}"),
     }
     if contact.depth is not None:
-        strips["Depth"] = (np.repeat(contact.depth[..., None], 3, axis=-1), "Near is bright.")
+        rows_of["Depth"] = (np.repeat(contact.depth[..., None], 3, axis=-1), "Near is bright.")
     drawn = [
-        Panel(title=title, caption=caption, image=_strips([("", pictures)], contact.frames))
-        for title, (pictures, caption) in strips.items()
+        Panel(title=title, caption=caption, image=strips([("", pictures)], contact.frames))
+        for title, (pictures, caption) in rows_of.items()
     ]
     if contact.regions:
         rows = [(region.name, signed(region.maps)) for region in contact.regions]
         caption = f"Depth less that of the onset, around each action unit's place. {_NEARER}"
         drawn.append(
-            Panel(
-                title="Depth disparity by region", caption=caption, image=_strips(rows, contact.frames, CELL * 2 // 3)
-            )
+            Panel(title="Depth disparity by region", caption=caption, image=strips(rows, contact.frames, CELL * 2 // 3))
         )
     if contact.units:
         caption = "Intensity over all frames, of one scale; * annotated."
-        drawn.append(Panel(title="Action units", caption=caption, image=_bars(contact.units, len(contact.frames))))
+        drawn.append(Panel(title="Action units", caption=caption, image=bars(contact.units, len(contact.frames))))
     return drawn
 
 
@@ -165,7 +165,7 @@ def _png(image: Image.Image) -> bytes:
     return data.getvalue()
 
 
-def _strips(rows: list[tuple[str, Array]], columns: tuple[str, ...], height: int = CELL) -> Image.Image:
+def strips(rows: list[tuple[str, Array]], columns: tuple[str, ...], height: int = CELL) -> Image.Image:
     """Rows of pictures (K, h, w, 3) under the names of the columns, each as large as its cell allows."""
     top = 20
     size = (LABEL + len(columns) * (CELL + GAP), top + len(rows) * (height + GAP))
@@ -184,7 +184,7 @@ def _strips(rows: list[tuple[str, Array]], columns: tuple[str, ...], height: int
     return whole
 
 
-def _bars(units: tuple[Unit, ...], columns: int) -> Image.Image:
+def bars(units: tuple[Unit, ...], columns: int) -> Image.Image:
     """A row of bars a unit: one a frame, up from the zero line or down."""
     width = columns * (CELL + GAP) - GAP
     whole = Image.new("RGB", (LABEL + width + GAP, len(units) * (BAR + GAP)), PAPER)

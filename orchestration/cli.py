@@ -77,6 +77,12 @@ def _report(options: argparse.Namespace) -> int:
     return report(options.file, options.overrides, form=options.format, with_figures=options.figures)
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from orchestration.cli_explain import explain_sweep
+
+    return explain_sweep(options.file, options.overrides, variant=options.variant, clips=options.clip)
+
+
 def _calibrate(options: argparse.Namespace) -> int:
     from orchestration.cli_calibrate import calibrate
 
@@ -125,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", _plan, "print variants, cells and a forecast of the time"),
         ("report", _report, "write the report from the cells that are there; of two files beside each other"),
         ("track", _track, "log all cells of a sweep in MLflow once more"),
+        ("explain", _explain, "what kept networks look at in single clips: attention, stream weights, disparity"),
         ("calibrate", _calibrate, "test the reference against itself, by halves of its seeds"),
     ]
     for name, command, text in of_files:
@@ -140,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
             forms = ("table", "latex", "markdown", "csv")
             sub.add_argument("--format", choices=forms, default="table", help="of what is printed")
             sub.add_argument("--figures", action="store_true", help="write the figures as SVG and PDF too")
+        if name == "explain":
+            sub.add_argument("--variant", metavar="NAME", help="as in the report (default: the reference)")
+            sub.add_argument("--clip", action="append", default=[], metavar="ID", help="a sample_id; again for more")
         if name == "plan":
             first = sub.add_mutually_exclusive_group()
             first.add_argument("--dry-run", action="store_true", help="train one step of every variant, store nothing")

@@ -62,6 +62,7 @@ def contact(clips: Clips, row: int) -> Contact:
         title=f"{clip['sample_id']} ({clip['dataset']})",
         facts=_facts(clip, clips),
         frames=tuple(_name(times[frame], frame, marks) for frame in shown),
+        places=tuple(shown),
         texture=_scaled(texture)[:, shown].transpose(1, 2, 3, 0),
         difference=_signed(luminance - luminance[onset])[shown],
         depth=None if depth is None else _scaled(depth)[shown],
@@ -131,7 +132,7 @@ def _coded(clips: Clips, row: int) -> list[str]:
 def _regions(disparity: Array, shown: list[int], coded: list[str], apex: int) -> tuple[Region, ...]:
     """The annotated units' regions, then those that move most at the apex."""
     size = disparity.shape[-1]
-    boxes = {name: _box(name, size) for name in REGIONS}
+    boxes = {name: region_box(name, size) for name in REGIONS}
     moved = {name: float(np.abs(_cut(disparity[apex], box)).mean()) for name, box in boxes.items()}
     order = sorted(REGIONS, key=lambda name: (name not in coded, -moved[name]))[:MOST_REGIONS]
     most = max((float(np.abs(_cut(disparity[shown], boxes[name])).max()) for name in order), default=0.0) or 1.0
@@ -145,7 +146,7 @@ def _regions(disparity: Array, shown: list[int], coded: list[str], apex: int) ->
     )
 
 
-def _box(name: str, size: int) -> tuple[int, int, int, int]:
+def region_box(name: str, size: int) -> tuple[int, int, int, int]:
     """Left, top, right, bottom around both sides of a unit's region, two widths out."""
     (x, y), width, _ = REGIONS[name]
     edges = (np.array([-x - 2 * width, y - 2 * width, x + 2 * width, y + 2 * width]) + 1) * size / 2

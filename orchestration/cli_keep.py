@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from madv.errors import MadvError
 from orchestration.checkpoints import CheckpointStore
 from orchestration.progress import SweepProgress
 
@@ -80,6 +81,16 @@ def keep_networks(prepared: Prepared, ranked: Iterable[str], console: Console, *
     return [
         f"network of {cell.variant}, seed {cell.seed}, {cell.subject}: {_reason(checkpoints, cell)}" for cell in failed
     ]
+
+
+def show_clips(prepared: Prepared, console: Console) -> None:
+    """The page of single clips, of the reference's kept networks if there are any."""
+    from orchestration.cli_explain import write_looks
+
+    try:
+        console.print(f"clips      {write_looks(prepared)}", highlight=False, soft_wrap=True)
+    except MadvError as error:  # cells and report are there: this is no reason to fail
+        print(f"madv: no page of clips: {error}", file=sys.stderr)
 
 
 def chosen_variants(plan: Plan, ranked: Iterable[str]) -> list[str]:

@@ -51,7 +51,7 @@ def _sweep(
 ) -> int:
     """The same; verdict, warnings and where the report is go into the summary."""
     from orchestration.checkpoints import CheckpointStore
-    from orchestration.cli_keep import keep_networks
+    from orchestration.cli_keep import keep_networks, show_clips
     from orchestration.cli_report import failure_lines, mlflow_command, print_report, report_sweep
     from orchestration.runner import pending_cells, run
 
@@ -119,6 +119,7 @@ def _sweep(
         summary |= {"verdict": report.headline, "warnings": report.warnings, "report": str(report.path_html)}
         if keeps != "none":
             unkept = keep_networks(prepared, report.table["variant"], console, retry_failed=retry_failed)
+            show_clips(prepared, console)
         trouble = tracker.finish(report.path_html.parent, PATIENCE)
     except MadvError:
         tracker.finish(None, FAREWELL)

@@ -15,10 +15,13 @@ class GatedFusion(nn.Module):
         super().__init__()
         self.gate = nn.Sequential(nn.Linear(streams * width, width), nn.GELU(), nn.Linear(width, streams))
 
+    def weights(self, features: list[torch.Tensor]) -> torch.Tensor:
+        """streams x (B, D) -> (B, streams)."""
+        return torch.softmax(self.gate(torch.cat(features, dim=-1)), dim=-1)
+
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
         """streams x (B, D) -> (B, D)."""
-        weights = torch.softmax(self.gate(torch.cat(features, dim=-1)), dim=-1)  # (B, streams)
-        return torch.einsum("bs,sbd->bd", weights, torch.stack(features))
+        return torch.einsum("bs,sbd->bd", self.weights(features), torch.stack(features))
 
 
 class OneStream(nn.Module):

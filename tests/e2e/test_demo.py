@@ -23,6 +23,7 @@ metadata:
       depth: {on: [], off: [model.streams.depth=false]}
       au: {on: [], off: [model.streams.au=false]}
     seeds: 1
+    report: {keep_checkpoints: best}
 """
 SMALL = (
     "dataset.subjects=4",
@@ -70,6 +71,18 @@ def test_the_report_is_there(folder: Path) -> None:
     assert [row["difference"] == "" for row in rows].count(True) == 1
 
 
+def test_the_networks_of_the_best_are_kept_and_looked_into(folder: Path) -> None:
+    with (folder / "reports" / "small" / "ablation.csv").open() as file:
+        best = next(csv.DictReader(file))["variant"]
+    kept = len({best, "reference"}) * 4
+    assert len(list((folder / "store" / "checkpoints").glob("*.safetensors"))) == kept
+    page = (folder / "reports" / "small" / "clips.html").read_text()
+    assert page.count("<h3>Where it looks") == page.count("<section") >= 3
+    again = madv(folder, "explain", "small.yaml", *SMALL, "--clip", "sub01_001")
+    assert (again.returncode, again.stdout) == (0, "clips      reports/small/clips.html\n"), again.stderr
+    assert (folder / "reports" / "small" / "clips.html").read_text().count("<section") == 1
+
+
 def test_mlflow_has_a_parent_and_a_child_a_variant_and_seed(folder: Path) -> None:
     program = (
         "from mlflow.tracking import MlflowClient\n"
@@ -81,8 +94,8 @@ def test_mlflow_has_a_parent_and_a_child_a_variant_and_seed(folder: Path) -> Non
         " sorted(file.path for file in client.list_artifacts(parents[0].info.run_id, 'report')))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    names = ("ablation.csv", "ablation.md", "ablation.tex", "cells.json", "index.html", "verdict.json")
-    files = [f"report/{name}" for name in names]
+    names = ("ablation.csv", "ablation.md", "ablation.tex", "cells.json", "clips.csv", "clips.html", "index.html")
+    files = [f"report/{name}" for name in (*names, "verdict.json")]
     assert done.stdout.splitlines()[-1] == f"5 1 {{'FINISHED'}} 4 {files}"
 
 

@@ -85,9 +85,7 @@ def search_study(prepared: Prepared, searches: Sequence[Search], overrides: Sequ
 def tracked(prepared: Prepared) -> Tried:
     """The configurations that were tried, each once, then what was chosen and what is frozen, as a plan of variants."""
     known = prepared.store.states()
-    variants: dict[str, Variant] = {}
-    cells: list[PlannedCell] = []
-    short = set()
+    tried: dict[str, tuple[Variant, list[PlannedCell], bool]] = {}
     for search in prepared.searches:
         study = open_study(search, create=False)
         again = repeated(study) if study else set()
@@ -96,14 +94,16 @@ def tracked(prepared: Prepared) -> Tried:
             if candidate is None:
                 continue
             variant, own = named(search, candidate)
+            stopped = trial.state.name == "PRUNED"
+            if stopped:  # what another search has trained of it is not this one's
+                own = own[: len(trial.intermediate_values) * len(prepared.plan.spec.seeds)]
             there = [cell for cell in own if cell.key in known]
-            if not there or variant.digest in variants:
-                continue
-            if trial.state.is_finished() and len(there) < len(own):
-                short.add(variant.name)
-                own = there
-            variants[variant.digest] = variant
-            cells += own
+            if there and (variant.digest not in tried or (tried[variant.digest][2] and not stopped)):
+                ended = trial.state.is_finished()
+                short = stopped or (ended and len(there) < len(own))
+                tried[variant.digest] = (variant, there if ended else own, short)
+    variants = {key: variant for key, (variant, _, _) in tried.items()}
+    cells = [cell for _, own, _ in tried.values() for cell in own]
     for candidate in chosen(prepared.searches).values():
         variant, own = named(None, candidate)
         variants[variant.digest] = variant
@@ -112,7 +112,8 @@ def tracked(prepared: Prepared) -> Tried:
         variants |= {variant.digest: variant for variant in prepared.plan.variants}
         cells += prepared.plan.cells
     plan = replace(prepared.plan, variants=tuple(variants.values()) or prepared.plan.variants, cells=tuple(cells))
-    return Tried(plan=plan, key=digest([one.digest for one in prepared.searches]), short=frozenset(short))
+    cut = frozenset(variant.name for variant, _, short in tried.values() if short)
+    return Tried(plan=plan, key=digest([one.digest for one in prepared.searches]), short=cut)
 
 
 def named(search: Search | None, candidate: Candidate) -> tuple[Variant, list[PlannedCell]]:

@@ -98,8 +98,13 @@ def test_configurations_are_there_while_they_run_and_a_stopped_one_has_no_score(
         wait(lambda: runs(database)[0].info.status == "RUNNING")
     assert {run.info.run_id for run in first} < {run.info.run_id for run in runs(database)}
     assert len(children(database)) == 3
+    # Another search trains the rest of the one that was stopped.
+    ready = prepared(tmp_path, 3)
+    whole = ready.searches[0].candidate({"loss.focal_mu": 0, "model.streams.au": False}, "")
+    task = TrialTask(digest=whole.variant.digest, config=whole.variant.config, seed=0, cells=whole.cells)
+    assert {train_cell(ready.store, task, cell) for cell in whole.cells} == {"done"}
     # Replayed, and replayed into an empty store: the same.
-    ready, before, scored = prepared(tmp_path, 3), folds(database), scores(database)
+    before, scored = folds(database), scores(database)
     assert scored[:2] == [True, False]
     for uri in (database, f"sqlite:///{tmp_path}/empty.db"):
         track(tracked(ready), ready.store, None, uri)

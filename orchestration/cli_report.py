@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.cli_study import make_study
 from orchestration.failures import reasons
+from orchestration.journal import note
 from orchestration.references import references, write_references
 from orchestration.tracking import without_password
 from orchestration.verdict import Finding, Verdict, write_verdict
@@ -76,6 +77,7 @@ def _write(study: Study, folder: Path, plan: Plan, cache_root: Path) -> Report:
     written = write_report(study, folder)
     write_references(folder, references(plan, cache_root))
     write_verdict(folder, verdict_of(written))
+    note("report written", path=str(written.path_html.absolute()))
     return written
 
 
@@ -115,8 +117,8 @@ def print_report(report: Report, console: Console, metric: str) -> None:
     for warning in report.warnings:
         console.print(Text(warning), style="red")
     console.print(Text(report.headline))
-    for note in report.notes:
-        console.print(Text(f"Note: {note}"))
+    for text in report.notes:
+        console.print(Text(f"Note: {text}"))
     console.print()
     console.print(f"report     {report.path_html}", highlight=False, soft_wrap=True)
     tables = ", ".join(str(path) for path in (report.path_csv, report.path_md, report.path_tex))

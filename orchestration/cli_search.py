@@ -15,6 +15,7 @@ from orchestration.cli_plan import FAILED, new_console
 from orchestration.cli_search_plan import most_folds, print_head
 from orchestration.cli_search_report import named, report_searches, tracked
 from orchestration.interrupts import INTERRUPTED
+from orchestration.journal import note
 from orchestration.plan import Plan
 from orchestration.prepared import Prepared
 from orchestration.progress import SweepProgress
@@ -63,6 +64,7 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
 
     def on_lost(reason: str) -> None:
         progress.stop()
+        note("Ray lost", reason=reason)
         print(f"madv: Ray is lost: {reason}; {progress.done} cells are done; {again}", file=sys.stderr, flush=True)
 
     def on_candidate(search: Search | None, candidate: Candidate, short: bool = False) -> None:

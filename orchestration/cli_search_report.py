@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.cli_search_records import candidate_of, study_of_trials
 from orchestration.ids import digest
+from orchestration.journal import note
 from orchestration.mlflow_search import Tried
 from orchestration.plan import PlannedCell, Variant
 from orchestration.prepared import Prepared
@@ -45,6 +46,7 @@ def report_searches(prepared: Prepared, overrides: Sequence[str], folder: Path |
     if written.ablation is not None:
         used |= references(prepared.plan, prepared.cache_root)  # as the page of frozen ones shows them
     write_references(place, used)
+    note("report written", path=str(written.path_html.absolute()))
     return written
 
 

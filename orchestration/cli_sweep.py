@@ -13,6 +13,7 @@ from orchestration.budget import spend
 from orchestration.cli_plan import FAILED, SEARCH_HOURS, new_console, print_budget, print_plan
 from orchestration.ending import told
 from orchestration.interrupts import INTERRUPTED
+from orchestration.journal import note, recorded
 from orchestration.prepared import Prepared, prepare
 from orchestration.progress import SweepProgress
 from orchestration.tasks import CellEvent
@@ -37,7 +38,7 @@ def sweep(file: Path, overrides: Sequence[str], *, retry_failed: bool, hours: fl
     def run(summary: dict[str, Any]) -> int:
         return _sweep(prepared, file, overrides, summary, retry_failed=retry_failed, hours=hours)
 
-    return told(prepared, run)
+    return recorded(prepared.plan, lambda: told(prepared, run))
 
 
 def _sweep(
@@ -94,6 +95,7 @@ def _sweep(
 
     def on_lost(reason: str) -> None:
         progress.stop()
+        note("Ray lost", reason=reason)
         print(f"madv: Ray is lost: {reason}; {_so_far(progress, file, overrides)}", file=sys.stderr, flush=True)
 
     def train() -> None:

@@ -141,6 +141,7 @@ def fit(
     from orchestration.trial import FoldTrial
     from orchestration.workload import Workload
 
+    listener.tasks = workload["tasks"]
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a dead worker is an event here, not a traceback
     trainable = tune.with_parameters(FoldTrial, workload=Workload(**workload))
     with tempfile.TemporaryDirectory(prefix="madv-tune-", ignore_cleanup_errors=True) as scratch:

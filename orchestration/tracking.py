@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.journal import note
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -120,6 +122,7 @@ class Tracker:
                 # reach training, and all end in the one line that finish returns.
                 text = without_password(str(error).strip())
                 self._problem = f"{type(error).__name__}: {text.splitlines()[0] if text else self._shown}"
+                note("tracking failed", error=self._problem)
             if pause is not None:
                 self._stopping.wait(pause)
 

@@ -18,6 +18,7 @@ from orchestration.cell_records import done_cell, failed_cell
 from orchestration.checkpoints import keep
 from orchestration.folders import StorageError, patiently
 from orchestration.gpu_use import Use, out_of_memory, watched
+from orchestration.overheard import overheard
 from orchestration.tasks import Outcome, TrialTask, Work
 from orchestration.weights import WeightStore
 from orchestration.workload import Workload
@@ -57,9 +58,11 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         self._next += 1
         use = Use()
         error = ""
+        said: list[str] = []
+        self._failures: list[tuple[int, str]] = []
         if cell.key not in self._ended:
             try:
-                with watched(use, wanted=self._workload.pilot):
+                with watched(use, wanted=self._workload.pilot), overheard() as said:
                     self._train(cell)
             except StorageError as trouble:
                 # A worker that died of it would be replaced, again and again.
@@ -73,6 +76,8 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             "state": state,
             "error": error,
             "use": asdict(use),
+            "said": said,
+            "failures": self._failures,
             "done": done,
         }
 
@@ -150,6 +155,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             except Exception as error:
                 # The one place that catches everything: the traceback goes into the cell.
                 reason = traceback.format_exc()
+                self._failures.append((store.attempts(planned.key), reason))
                 if self._workload.crowd and out_of_memory(error):
                     store.clear_failed(planned.key)
                     return "crowded", 0.0

@@ -117,6 +117,16 @@ def fail(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = No
     return train(config, fold, clips, seed)
 
 
+def trouble(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Warn; raise for one subject of one variant, and take the worker down at one of the reference."""
+    import warnings
+
+    warnings.warn("the learning rate is odd", RuntimeWarning, stacklevel=1)
+    if fold.subject == "s01" and config.model.streams.active() == ("depth", "au"):
+        raise ArithmeticError("the loss is nan")
+    return die_always(config, fold, clips, seed)
+
+
 def die_once(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
     """Take the worker down at one subject, the first time of all."""
     mark = Path(os.environ["MADV_SIMULATED_MARKS"]) / "died"

@@ -13,6 +13,7 @@ from madv.errors import MadvError
 from orchestration.cli_arguments import add_overrides, hours, positive, shape
 from orchestration.cli_cluster import add_cluster
 from orchestration.cli_data_commands import FACTS, add_data
+from orchestration.cli_doctor import add_doctor
 from orchestration.cli_logs import add_logs
 from orchestration.cli_nightly import add_nightly
 from orchestration.cli_ui import add_ui
@@ -167,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     add_cluster(commands.add_parser("cluster", help="Kubernetes manifests of a sweep"))
     add_ui(commands.add_parser("ui", help="the report so far, MLflow and Optuna's dashboard, while a sweep runs"))
     add_nightly(commands.add_parser("nightly", help="train what changed since last night, and say what moved"))
+    add_doctor(commands.add_parser("doctor", help="look at what usually goes wrong, and say what to do"))
     add_logs(commands.add_parser("logs", help="log and traceback of one cell, or the last runs and what failed"))
     add_gc(commands.add_parser("gc", help="remove old cells, weights and clips that no report refers to"))
     return parser

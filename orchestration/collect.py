@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from madv.data.cache_seal import ASIDE
 from orchestration.references import References
 
 DAY = 86_400.0
@@ -85,21 +86,22 @@ def old_ones(storage: str, cache_root: Path, kept: References, before: float) ->
 
 
 def _old_caches(root: Path, kept: frozenset[str], before: float) -> Iterator[Old]:
-    """Folders of clips; what has no facts is none of ours."""
-    for facts in sorted(root.glob("*/facts.json")):
+    """Folders of clips, and broken ones that were set aside; what has no facts is none of ours."""
+    for folder in sorted(root.glob(f"{ASIDE}*")):
+        if folder.is_dir() and folder.stat().st_mtime < before:
+            yield _old_cache(folder)
+    for facts in sorted(root.glob("[!.]*/facts.json")):
         try:
             fingerprint = json.loads(facts.read_text(encoding="utf-8"))["described"]["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if facts.stat().st_mtime < before and fingerprint not in kept:
-            folder = facts.parent
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            yield Old(
-                kind="clips",
-                name=folder.name,
-                size=size,
-                remove=lambda folder=folder: shutil.rmtree(folder),  # type: ignore[misc]
-            )
+            yield _old_cache(facts.parent)
+
+
+def _old_cache(folder: Path) -> Old:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Old(kind="clips", name=folder.name, size=size, remove=lambda: shutil.rmtree(folder))
 
 
 def _megabytes(size: int) -> str:

@@ -106,5 +106,10 @@ def test_what_was_set_aside_goes_when_it_is_old(tmp_path: Path) -> None:
     store.read_whole([KEY])
     store.write(cell())
     kept = References(keys=frozenset([KEY]), data=frozenset())
-    (old,) = old_ones(str(tmp_path), tmp_path / "clips", kept, before=2e10)
+    aside = tmp_path / "clips" / ".broken-synthetic-1"
+    aside.mkdir(parents=True)
+    (aside / "facts.json").write_text("{}")
+    old, clips = old_ones(str(tmp_path), tmp_path / "clips", kept, before=2e10)
     assert old.name.endswith(".broken")
+    clips.remove()
+    assert not aside.exists()

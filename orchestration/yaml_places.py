@@ -71,8 +71,9 @@ def read_document(path: Path) -> Document:
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         message = ", ".join(part for part in (error.problem, error.context) if part)
         raise _error(place, f"is not YAML: {message}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = getattr(error, "reason", "nested too deeply")
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
+        beyond = "an escape names no character" if isinstance(error, OverflowError) else "nested too deeply"
+        reason = getattr(error, "reason", beyond)
         raise _error(path, f"is not YAML: {reason}") from None
     return Document(file=str(path), data=data, lines=walk.lines, problems=tuple(walk.problems))
 
@@ -103,7 +104,7 @@ class _Walk:
             return [self.value(entry, (*keys, index)) for index, entry in enumerate(node.value)]
         try:
             return self.loader.construct_object(node)
-        except ValueError:
+        except (ValueError, LookupError, AttributeError):  # a tag such as !!int, !!bool, !!timestamp on what is none
             self._problem(node, keys, f"{node.value!r} is no valid {node.tag.rpartition(':')[2]}")
             return node.value
 

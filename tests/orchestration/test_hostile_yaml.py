@@ -1,0 +1,31 @@
+"""Sweep files that PyYAML itself trips over end in a sentence with the file's name."""
+
+from pathlib import Path
+
+import pytest
+
+from madv.errors import SpecError
+from orchestration.yaml_places import read_document
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: !!int ''", "'' is no valid int"),
+        ("a: !!bool x", "'x' is no valid bool"),
+        ("a: !!timestamp x", "'x' is no valid timestamp"),
+    ],
+)
+def test_a_tag_on_what_is_none_is_a_problem_of_its_line(tmp_path: Path, text: str, message: str) -> None:
+    """Not an IndexError, a KeyError or an AttributeError."""
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert [problem.message for problem in read_document(path).problems] == [message]
+
+
+def test_an_escape_beyond_unicode_is_not_yaml(tmp_path: Path) -> None:
+    """Not an OverflowError."""
+    path = tmp_path / "x.yaml"
+    path.write_text(r'a: "\UFFFFFFFF"', encoding="utf-8")
+    with pytest.raises(SpecError, match="an escape names no character"):
+        read_document(path)

@@ -41,7 +41,7 @@ def done_cell(
         device=result.device,
         versions=versions(),
         started=started,
-        finished=time.time(),
+        finished=max(started, time.time()),  # a clock may be set back
     )
 
 
@@ -51,7 +51,7 @@ def failed_cell(planned: PlannedCell, digest: str, reason: str, started: float) 
 
     from orchestration.cells import Cell
 
-    finished = time.time()
+    finished = max(started, time.time())
     return Cell(
         key=planned.key,
         variant=digest,

@@ -165,7 +165,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
             patiently(store.fail, planned.key, reason)
         else:
             patiently(self._workload.store.write, failed_cell(planned, self._task.digest, reason, started))
-        return "failed", time.time() - started
+        return "failed", max(0.0, time.time() - started)
 
     def _trained(self, planned: PlannedCell, started: float) -> Callable[[], float]:
         """Train a fold; what stores it and returns its seconds."""

@@ -127,6 +127,20 @@ def trouble(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any =
     return die_always(config, fold, clips, seed)
 
 
+def hurt(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Run out of memory at one subject, be killed by the kernel at another, leave the numbers at a third."""
+    import signal
+
+    if len(config.model.streams.active()) == 3:
+        if fold.subject == "s01":
+            raise MemoryError("Unable to allocate 64.0 GiB for an array")
+        if fold.subject == "s02":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fold.subject == "s03":
+            raise ArithmeticError("the loss is nan")
+    return train(config, fold, clips, seed)
+
+
 def die_once(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
     """Take the worker down at one subject, the first time of all."""
     mark = Path(os.environ["MADV_SIMULATED_MARKS"]) / "died"

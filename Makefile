@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race twins lock clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults twins lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,9 @@ bench-race: $(READY)  ## Racing against the same search without it, simulated; R
 
 calibration: $(READY)  ## Simulated studies: false alarms, coverage of intervals, power.
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.calibration
+
+faults: $(READY)  ## Slow, an hour: everything is killed, filled, locked and lost that can be; prints what it cost.
+	MADV_FAULTS=full $(BIN)/python -m pytest tests/faults tests/e2e/test_two_nodes.py
 
 twins: $(READY)  ## Slow: the four data sets from their annotation files (ANNOTATIONS=folder) to a score, on twins.
 	$(BIN)/python -m tests.bench.twins $(if $(ANNOTATIONS),--annotations $(ANNOTATIONS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -199,3 +200,14 @@ def _note(config: Config, fold: Fold) -> None:
     """One line for each training that ends."""
     with (Path(os.environ["MADV_SIMULATED_MARKS"]) / "trained").open("a") as file:
         file.write(f"{'+'.join(config.model.streams.active())} {fold.subject}\n")
+
+
+def die_sometimes(config: Config, fold: Fold, clips: Clips, seed: int, progress: Any = None) -> FoldResult:
+    """Take the worker down at one fold of MADV_SIMULATED_ONE_IN, the first time that it is tried."""
+    name = f"{'+'.join(config.model.streams.active())} {seed} {fold.subject}"
+    unlucky = int(hashlib.sha256(name.encode()).hexdigest(), 16) % int(os.environ["MADV_SIMULATED_ONE_IN"]) == 0
+    mark = Path(os.environ["MADV_SIMULATED_MARKS"]) / name
+    if unlucky and not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return train(config, fold, clips, seed)

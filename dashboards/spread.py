@@ -66,7 +66,12 @@ def sentences(spread: Spread, study: Study) -> list[str]:
             f"{precision.POWER:.0%} by one comparison of this study, one of {text.score(spread.detectable_holm)} after "
             "Holm’s adjustment at its strictest; smaller ones mostly go unseen."
         )
-        if study.margin < spread.reach:
+        if len(study.subjects) < precision.LEAST_SUBJECTS:
+            said.append(
+                f"With fewer than {precision.LEAST_SUBJECTS} subjects no difference is said to be none in practice "
+                "(report.margin): too few subjects agree by chance."
+            )
+        elif study.margin < spread.reach:
             said.append(
                 f"A difference of less than {text.score(study.margin)} would be none in practice (report.margin). No "
                 f"comparison here is precise enough to show that: it takes a margin of {text.score(spread.reach)} at "

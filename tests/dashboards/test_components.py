@@ -64,7 +64,7 @@ def test_a_missing_variant_leaves_out_its_contrasts_and_the_page_still_comes(stu
 
 
 def test_equal_variants_are_called_equal_where_the_study_can_tell(study_of: StudyOf) -> None:
-    study = study_of()
+    study = study_of(subjects=16)
     first, second = study.variants[0], study.variants[1]
     same = {key: replace(cell, variant=second.name) for key, cell in study.cells.items() if key[0] == first.name}
     cells = {**study.cells, **{(second.name, seed, subject): cell for (_, seed, subject), cell in same.items()}}
@@ -77,13 +77,15 @@ def test_equal_variants_are_called_equal_where_the_study_can_tell(study_of: Stud
 
 
 def test_what_the_study_can_show_in_words(study_of: StudyOf) -> None:
-    analysis = analyse(study_of())
+    analysis = analyse(study_of(subjects=16))
     spread = analysis.spread
     assert spread.detectable is not None and spread.detectable_holm is not None and spread.reach is not None
     assert spread.detectable < spread.detectable_holm
     said = sentences(spread, analysis.study)
     assert said[0].startswith(f"A true difference of {spread.detectable:.3f}".replace("0.", "."))
     assert "No comparison here is precise enough" in said[1] and "Endlessly many seeds" in said[2]
+    few = analyse(study_of(subjects=12))
+    assert "With fewer than 16 subjects" in sentences(few.spread, few.study)[1]
     alone = analyse(study_of(seeds=1))
     assert alone.spread.splits == {} and sentences(alone.spread, alone.study)[-1].startswith("One seed does not tell")
 

@@ -22,6 +22,7 @@ def test_equivalence_by_hand() -> None:
     assert equivalent(-0.002, 0.01, 16, 0.05, margin=0.02)
     assert not equivalent(0.003, 0.01, 16, 0.05, margin=0.02)
     assert not equivalent(0.0, 0.01, 16, 0.05, margin=0.017)
+    assert not equivalent(0.0, 0.0, 15, 0.05, margin=0.02)
 
 
 def test_variance_by_hand() -> None:

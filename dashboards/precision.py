@@ -13,8 +13,8 @@ from dashboards.statistics import Floats
 POWER = 0.8
 """Chance to find a difference of the size that is called detectable."""
 LEAST_SUBJECTS = 16
-"""To call a difference none: near the best score few subjects agree by chance, and their standard error is too small. In
-simulations 6 subjects claimed so wrongly in one study of six, 12 in one of ten."""
+"""To call a difference none: near the best score few subjects agree by chance, and their standard error is too small.
+In simulations 6 subjects claimed so wrongly in one study of six, 12 in one of ten."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ Keys = tuple[str | int, ...]
 MAX_NODES = 100_000
 """Aliases of aliases grow exponentially; no sweep file comes near this."""
 MAX_DEPTH = 50
+TOO_DEEP = "too large or nested too deeply for a sweep file"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +59,7 @@ def read_document(path: Path) -> Document:
     except OSError as error:
         raise _error(path, f"cannot be read: {error.strerror or error}") from None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text, str(path))
         node = loader.get_single_node()
         if node is None:
             raise _error(path, "is empty; a sweep file needs cluster_name and metadata.sweep")
@@ -71,15 +72,32 @@ def read_document(path: Path) -> Document:
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         message = ", ".join(part for part in (error.problem, error.context) if part)
         raise _error(place, f"is not YAML: {message}") from None
-    except (yaml.YAMLError, RecursionError, OverflowError) as error:
-        beyond = "an escape names no character" if isinstance(error, OverflowError) else "nested too deeply"
-        reason = getattr(error, "reason", beyond)
+    except (yaml.YAMLError, OverflowError) as error:
+        reason = getattr(error, "reason", "an escape names no character")
         raise _error(path, f"is not YAML: {reason}") from None
     return Document(file=str(path), data=data, lines=walk.lines, problems=tuple(walk.problems))
 
 
 def _error(place: object, message: str) -> SpecError:
     return SpecError([Problem(place=str(place), message=message)])
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which would go on into any depth until Python's own limit, and take seconds for it."""
+
+    def __init__(self, text: str, file: str) -> None:
+        super().__init__(text)
+        self.file, self.depth = file, 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """What the library calls for every node."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise _error(f"{self.file}:{line}", TOO_DEEP)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Walk:
@@ -96,8 +114,8 @@ class _Walk:
     def value(self, node: yaml.Node, keys: Keys) -> Any:
         self.lines.setdefault(keys, node.start_mark.line + 1)
         self.nodes += 1
-        if self.nodes > MAX_NODES or len(keys) > MAX_DEPTH:
-            raise _error(f"{self.file}:{node.start_mark.line + 1}", "too large or nested too deeply for a sweep file")
+        if self.nodes > MAX_NODES or len(keys) > MAX_DEPTH:  # of nodes that aliases repeat
+            raise _error(f"{self.file}:{node.start_mark.line + 1}", TOO_DEEP)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, keys)
         if isinstance(node, yaml.SequenceNode):

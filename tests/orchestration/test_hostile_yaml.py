@@ -1,5 +1,6 @@
 """Sweep files that PyYAML itself trips over end in a sentence with the file's name."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,13 @@ def test_an_escape_beyond_unicode_is_not_yaml(tmp_path: Path) -> None:
     path.write_text(r'a: "\UFFFFFFFF"', encoding="utf-8")
     with pytest.raises(SpecError, match="an escape names no character"):
         read_document(path)
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 200_000, "a: " + "{b: " * 100_000, "- " * 100_000])
+def test_depth_without_end_is_refused_at_the_fiftieth_level(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text(text)
+    began = time.process_time()
+    with pytest.raises(SpecError, match=r"deep.yaml:1: too large or nested too deeply for a sweep file$"):
+        read_document(path)
+    assert time.process_time() - began < 2

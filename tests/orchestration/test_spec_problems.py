@@ -170,7 +170,7 @@ def test_one_problem(tmp_path: Path, old: str, new: str, message: str) -> None:
         ("a: 1\n---\nb: 2\n", "sweep.yaml:2:1: is not YAML: but found another document"),
         ("a: \x00\n", "sweep.yaml: is not YAML: special characters are not allowed"),
         ("a: &a [*a]\n", "sweep.yaml:1: too large or nested too deeply for a sweep file"),
-        ("a: " + "[" * 20_000, "sweep.yaml: is not YAML: nested too deeply"),
+        ("a: " + "[" * 20_000, "sweep.yaml:1: too large or nested too deeply for a sweep file"),
         ("cluster_name: a\n", "sweep.yaml:1: metadata.sweep: is missing; it says what to compare: question, base"),
         ("cluster_name: a\nmetadata: 3\n", "sweep.yaml:2: metadata: must be a mapping, not 3"),
         ("cluster_name: a\nmetadata: {sweep: }\n", "sweep.yaml:2: metadata.sweep: must be a mapping, not nothing"),

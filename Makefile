@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults twins lock clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults twins lock licences clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,6 +59,9 @@ twins: $(READY)  ## Slow: the four data sets from their annotation files (ANNOTA
 
 lock:  ## Pin what is installed now.
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+licences: $(READY)  ## docs/licences.md: what the locked packages say of theirs.
+	$(BIN)/python tests/licences.py
 
 clean:
 	rm -rf $(VENV) store reports mlflow.db mlartifacts

@@ -57,6 +57,8 @@ class Study:
     subjects: tuple[str, ...]
     sample_labels: Mapping[str, tuple[int, str]]
     """sample_id -> (class index, subject): what every cell's predictions are checked against."""
+    clips: bool = False
+    """Whether a page of single clips lies beside the report: clips.html."""
     optimistic: bool = False
     """Scored subjects took part in training or in its choices; the report says so in red."""
     dataset: str = ""

@@ -61,6 +61,7 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         subjects=plan.facts.subjects,
         remarks=(*_twins(plan, cache_root), *_aliases(plan)),
         sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
+        clips=spec.report.keep_checkpoints != "none",
         optimistic=spec.protocol.optimistic,
         dataset=_preset(plan),
         ceilings=_ceilings(plan),

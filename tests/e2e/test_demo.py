@@ -77,6 +77,7 @@ def test_the_networks_of_the_best_are_kept_and_looked_into(folder: Path) -> None
     kept = len({best, "reference"}) * 4
     assert len(list((folder / "store" / "checkpoints").glob("*.safetensors"))) == kept
     page = (folder / "reports" / "small" / "clips.html").read_text()
+    assert '<a href="clips.html">' in (folder / "reports" / "small" / "index.html").read_text()
     assert page.count("<h3>Where it looks") == page.count("<section") >= 3
     again = madv(folder, "explain", "small.yaml", *SMALL, "--clip", "sub01_001")
     assert (again.returncode, again.stdout) == (0, "clips      reports/small/clips.html\n"), again.stderr

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.addresses import without_password
 from orchestration.cli_study import make_study
 from orchestration.failures import reasons
 from orchestration.journal import note
 from orchestration.references import references, write_references
-from orchestration.tracking import without_password
 from orchestration.verdict import Finding, Verdict, write_verdict
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madv.errors import MadvError
+from orchestration.addresses import without_password
 from orchestration.budget import spend
 from orchestration.cli_plan import FAILED, SEARCH_HOURS, new_console, print_budget, print_plan
 from orchestration.ending import told
@@ -17,7 +18,7 @@ from orchestration.journal import note, recorded
 from orchestration.prepared import Prepared, prepare
 from orchestration.progress import SweepProgress
 from orchestration.tasks import CellEvent
-from orchestration.tracking import Tracker, track, tracking_uri, without_password
+from orchestration.tracking import Tracker, track, tracking_uri
 
 FAREWELL = 3.0
 """Seconds that tracking has to end its runs after Ctrl-C."""

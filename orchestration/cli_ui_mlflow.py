@@ -13,8 +13,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from orchestration.addresses import without_password
 from orchestration.mlflow_views import MATTERS, TAG
-from orchestration.tracking import SETTINGS, without_password
+from orchestration.tracking import SETTINGS
 
 SQLITE = "sqlite:///"
 TRIES = 3

@@ -122,7 +122,7 @@ def clips(dataset: DatasetConfig, root: Path) -> Iterator[Finding]:
 
 def mlflow(uri: str) -> Iterator[Finding]:
     """Whether tracking would be heard; training does not need it."""
-    from orchestration.tracking import without_password
+    from orchestration.addresses import without_password
 
     shown, have = without_password(uri), version("mlflow")
     parts = urlsplit(uri)

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from madv.errors import MadvError, Problem
+from orchestration.addresses import without_password
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -64,7 +65,10 @@ class Folder(Protocol):
 def open_folder(root: str | os.PathLike[str], name: str) -> Folder:
     """The folder `name` under a path or a URI."""
     text = os.fspath(root)
-    return RemoteFolder(f"{text.rstrip('/')}/{name}") if "://" in text else LocalFolder(os.path.join(text, name))
+    if "://" not in text:
+        return LocalFolder(os.path.join(text, name))
+    place, mark, options = text.partition("?")
+    return RemoteFolder(f"{place.rstrip('/')}/{name}{mark}{options}")
 
 
 class LocalFolder:
@@ -136,7 +140,7 @@ class RemoteFolder:
         self.uri = uri
 
     def __str__(self) -> str:
-        return self.uri
+        return without_password(self.uri)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"uri": self.uri}  # a connection stays in its process
@@ -150,7 +154,7 @@ class RemoteFolder:
         return system, path
 
     def put(self, name: str, content: bytes) -> None:
-        with _trouble_at(self.uri):
+        with _trouble_at(str(self)):
             system, path = self._connection
             temporary = f"{path}/{_temporary(name)}"
             with system.open_output_stream(temporary) as stream:
@@ -158,7 +162,7 @@ class RemoteFolder:
             system.move(temporary, f"{path}/{name}")
 
     def get(self, name: str) -> bytes | None:
-        with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
+        with _trouble_at(str(self)), contextlib.suppress(FileNotFoundError):
             system, path = self._connection
             try:
                 with system.open_input_stream(f"{path}/{name}", compression=None) as stream:
@@ -174,13 +178,13 @@ class RemoteFolder:
 
     def set_aside(self, name: str) -> str:
         aside = _aside(name)
-        with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
+        with _trouble_at(str(self)), contextlib.suppress(FileNotFoundError):
             system, path = self._connection
             system.move(f"{path}/{name}", f"{path}/{aside}")
         return aside
 
     def remove(self, name: str) -> None:
-        with _trouble_at(self.uri), contextlib.suppress(FileNotFoundError):
+        with _trouble_at(str(self)), contextlib.suppress(FileNotFoundError):
             system, path = self._connection
             system.delete_file(f"{path}/{name}")
 
@@ -190,7 +194,7 @@ class RemoteFolder:
     def _entries(self) -> list[Any]:
         from pyarrow.fs import FileSelector
 
-        with _trouble_at(self.uri):
+        with _trouble_at(str(self)):
             system, path = self._connection
             return list(system.get_file_info(FileSelector(path)))
 
@@ -210,13 +214,12 @@ def _aside(name: str) -> str:
 
 @contextlib.contextmanager
 def _trouble_at(place: str) -> Iterator[None]:
-    """An error of the system is one of the storage."""
+    """An error of the system, or an address that cannot be, is one of the storage."""
     try:
         yield
-    except OSError as error:
-        message = (
-            f"the storage is in trouble: {error.strerror or error}; what is there stays, and is gone on from later"
-        )
+    except (OSError, ValueError) as error:
+        reason = without_password(getattr(error, "strerror", None) or str(error))
+        message = f"the storage is in trouble: {reason}; what is there stays, and is gone on from later"
         raise StorageError([Problem(place=place, message=message)]) from error
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from madv.errors import ConfigError, MadvError, Problem
 from madv.seeds import seed_of
+from orchestration.addresses import without_password
 from orchestration.search_spec import OBJECTIVES
-from orchestration.tracking import without_password
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import re
 import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.addresses import without_password
 from orchestration.journal import note
 
 if TYPE_CHECKING:
@@ -42,12 +42,6 @@ SETTINGS = {
 def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
-def without_password(text: str) -> str:
-    """A URI, or what is said of one, without the user and the password that it may hold."""
-    text = re.sub(r"//(?:[^\s/:@]*:\S*|[^\s/]*)@", "//", text)
-    return re.sub(r"([?&]password=)[^\s&'\"]*", r"\1***", text)
 
 
 def track(plan: Plan | Tried, store: CellStore, report: Path | None, uri: str | None = None) -> None:

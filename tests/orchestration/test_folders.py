@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.folders import LocalFolder, RemoteFolder, open_folder
+from orchestration.folders import LocalFolder, RemoteFolder, StorageError, open_folder
 
 
 @pytest.mark.parametrize("start", ["", "file://"])
@@ -29,3 +29,28 @@ def test_what_is_put_is_listed_with_size_and_time_and_can_be_removed(tmp_path: P
     folder.remove("a")
     folder.remove("a")
     assert folder.names() == ["b"]
+
+
+def test_keys_in_an_address_are_in_no_word_of_it() -> None:
+    folder = open_folder("s3://ME:S3CR3T@bucket/store?region=eu&token=S3CR3T", "cells")
+    assert str(folder) == "s3://bucket/store/cells?region=eu&token=***"
+    with pytest.raises(StorageError, match="Unexpected query parameter") as trouble:
+        folder.names()
+    assert "S3CR3T" not in str(trouble.value)
+
+
+def test_options_of_an_address_stay_at_its_end(tmp_path: Path) -> None:
+    folder = open_folder(f"file://{tmp_path}/store", "cells")
+    folder.put("a", b"1")
+    assert (tmp_path / "store" / "cells" / "a").read_bytes() == b"1"
+    assert str(open_folder("s3://bucket/?endpoint_override=host:9000", "cells")) == (
+        "s3://bucket/cells?endpoint_override=host:9000"
+    )
+
+
+def test_a_disk_that_refuses_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("no folder")
+    folder = open_folder(tmp_path / "store", "cells")
+    for action in (folder.names, folder.files, lambda: folder.get("a"), lambda: folder.put("a", b"")):
+        with pytest.raises(StorageError, match=r"store/cells: the storage is in trouble: Not a directory"):
+            action()

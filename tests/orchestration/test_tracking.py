@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import simulated
 
+from orchestration.addresses import without_password
 from orchestration.cells import CellStore
 from orchestration.cli_report import mlflow_command
 from orchestration.mlflow_file import make_whole
 from orchestration.mlflow_values import safe_name
 from orchestration.plan import Plan
-from orchestration.tracking import Tracker, track, tracking_uri, without_password
+from orchestration.tracking import Tracker, track, tracking_uri
 
 # MLflow's own: pydantic and SQLAlchemy features that are on their way out.
 pytestmark = pytest.mark.filterwarnings("ignore")

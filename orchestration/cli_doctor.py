@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
-
 from madv.errors import MadvError
 from orchestration import doctor, doctor_places
 from orchestration.doctor import Finding, problem, warning
@@ -36,6 +33,9 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each thing; 2 if one is a problem."""
+    from rich.console import Console
+    from rich.text import Text
+
     from orchestration.tracking import tracking_uri
 
     checks: dict[str, Check] = {

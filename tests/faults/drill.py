@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ import pandas as pd
 import psutil
 
 from orchestration.cells import CellStore
+from orchestration.journal import events
 
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("MADV_FAULTS") == "full"
@@ -108,6 +110,10 @@ class Sweep:
             cell.key: np.ascontiguousarray(cell.probabilities).tobytes() for cell in store.read_many(store.states())
         }
 
+    def logs(self) -> Path:
+        """Of all sweeps over the store."""
+        return self.folder / "store" / "logs"
+
     def table(self) -> str:
         """The report's CSV, without what the clock says."""
         (path,) = (self.folder / "reports").glob("*/ablation.csv")
@@ -167,6 +173,13 @@ def wait_for(what: Callable[[], bool], seconds: float = PATIENCE) -> None:
     while not what():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
+
+
+def trained_twice(logs: Path) -> int:
+    """How many cells have been trained to their end more than once, by the logs of all sweeps over a store."""
+    ends = Counter(one["key"] for one in events(logs) if one["event"] == "cell ended" and one["state"] == "done")
+    assert ends, f"no cells in the logs {logs}"
+    return sum(number > 1 for number in ends.values())
 
 
 def twice(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> int:

@@ -11,9 +11,10 @@ import psutil
 import pytest
 import simulated
 from conftest import Row
-from drill import FULL
+from drill import FULL, trained_twice
 
 from orchestration.cells import CellStore
+from orchestration.journal import logs_folder, recorded
 from orchestration.runner import run
 from orchestration.weights import WeightStore
 
@@ -22,6 +23,7 @@ SUBJECTS, SEEDS, ONE_IN = (25, 100, 200) if FULL else (20, 8, 100)
 
 
 def test_workers_that_die_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: list[Row]) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MADV_SIMULATED_ONE_IN", str(ONE_IN))
     monkeypatch.setenv("MADV_SIMULATED_MARKS", str(tmp_path))
     monkeypatch.setenv(
@@ -38,25 +40,29 @@ def test_workers_that_die_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             memory.append(process.memory_info().rss)
             files.append(process.num_fds())
 
+    def sweep() -> int:
+        trainer, loader = "simulated:die_sometimes", "simulated:load"
+        run(plan, store, WeightStore(tmp_path), tmp_path, lambda event: None, trainer=trainer, loader=loader)
+        return 0
+
     sampler = threading.Thread(target=sample)
     sampler.start()
     try:
-        run(
-            plan,
-            store,
-            WeightStore(tmp_path),
-            tmp_path,
-            lambda event: None,
-            trainer="simulated:die_sometimes",
-            loader="simulated:load",
-        )
+        recorded(plan, sweep)
     finally:
         ended.set()
         sampler.join()
     states = store.states([cell.key for cell in plan.cells])
     deaths = sum(" " in path.name for path in tmp_path.iterdir())
     lost = sum(states.get(cell.key) != "done" for cell in plan.cells)
-    ledger.append(Row(fault=f"a worker dies at one cell in {ONE_IN}", tried=deaths, lost=lost, twice=0))
+    ledger.append(
+        Row(
+            fault=f"a worker dies at one cell in {ONE_IN}",
+            tried=deaths,
+            lost=lost,
+            twice=trained_twice(logs_folder(plan.spec.storage_path)),
+        )
+    )
     assert deaths >= len(plan.cells) / ONE_IN / 3
     assert lost == 0
     early, late = (slice(len(memory) // 3, len(memory) // 2), slice(-len(memory) // 4, -2))

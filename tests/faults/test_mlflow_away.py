@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Row, Undisturbed
-from drill import FULL, PATIENCE, Sweep, ended, wait_for
+from drill import FULL, PATIENCE, Sweep, ended, trained_twice, wait_for
 from small_disk import fill, small_disk
 
 
@@ -65,7 +65,7 @@ def tracked(sweep: Sweep, undisturbed: Undisturbed, ledger: list[Row], fault: st
         assert sweep.run("track", "sweep.yaml") == 0, sweep.output()
     assert sweep.runs(uri) == undisturbed.sweep.runs()
     lost = len(undisturbed.predictions) - len(sweep.finished())
-    ledger.append(Row(fault=fault, tried=1, lost=lost, twice=0))
+    ledger.append(Row(fault=fault, tried=1, lost=lost, twice=trained_twice(sweep.logs())))
 
 
 @pytest.mark.parametrize("trouble", ["killed", "stopped"] if FULL else ["stopped"])

@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults twins lock licences clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults soak twins lock licences clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -53,6 +53,9 @@ calibration: $(READY)  ## Simulated studies: false alarms, coverage of intervals
 
 faults: $(READY)  ## Slow, an hour: everything is killed, filled, locked and lost that can be; prints what it cost.
 	MADV_FAULTS=full $(BIN)/python -m pytest tests/faults tests/e2e/test_two_nodes.py
+
+soak: $(READY)  ## Half an hour of the demo's sweep: memory and open files of its processes, drawn.
+	MADV_SOAK=30 $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
 twins: $(READY)  ## Slow: the four data sets from their annotation files (ANNOTATIONS=folder) to a score, on twins.
 	$(BIN)/python -m tests.bench.twins $(if $(ANNOTATIONS),--annotations $(ANNOTATIONS))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import Row, Undisturbed
 from drill import Sweep, trained_twice
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is one worker")
 def test_one_worker_and_another_order(undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
-    """One worker on one core, the variants and their levels backwards; the undisturbed sweep has a worker a core."""
-    content = yaml.safe_load(undisturbed.sweep.text)
-    sweep = content["metadata"]["sweep"]
-    sweep["factors"] = dict(reversed(sweep["factors"].items()))
+    """One worker on one core, the factors backwards; the undisturbed sweep has a worker a core."""
+    text = undisturbed.sweep.text
+    (factors,) = re.findall(r"(?:^ +\w+: {on: .*\n)+", text, re.MULTILINE)
     backwards = Sweep(
-        folder=tmp_path, text=yaml.safe_dump(content, sort_keys=False), environment=undisturbed.sweep.environment
+        folder=tmp_path,
+        text=text.replace(factors, "".join(reversed(factors.splitlines(keepends=True)))),
+        environment=undisturbed.sweep.environment,
     )
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})  # inherited by the sweep, whose Ray counts its cores by it

@@ -52,7 +52,8 @@ calibration: $(READY)  ## Simulated studies: false alarms, coverage of intervals
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.calibration
 
 faults: $(READY)  ## Slow, an hour: everything is killed, filled, locked and lost that can be; prints what it cost.
-	MADV_FAULTS=full $(BIN)/python -m pytest tests/faults tests/e2e/test_two_nodes.py
+	MADV_FAULTS=full $(BIN)/python -m pytest tests/faults tests/e2e/test_two_nodes.py tests/e2e/test_odd_places.py \
+		tests/orchestration/test_broken_cells.py tests/orchestration/test_bad_numbers.py
 
 soak: $(READY)  ## Half an hour of the demo's sweep: memory and open files of its processes, drawn.
 	MADV_SOAK=30 $(BIN)/python -m pytest -s tests/faults/test_soak.py

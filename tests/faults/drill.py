@@ -134,6 +134,21 @@ class Sweep:
         return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undisturbed:
+    """A sweep to which nothing happened."""
+
+    sweep: Sweep
+    seconds: float
+    table: str
+    predictions: dict[str, bytes]
+
+    def again(self, folder: Path, **environment: str) -> Sweep:
+        """The same sweep in another folder, on the same clips."""
+        text = self.sweep.text
+        return Sweep(folder=folder, text=text, environment={**self.sweep.environment, **environment})
+
+
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     """Whatever happens, the process and all below it are gone at the end."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Row, Undisturbed
-from drill import Sweep, trained_twice
+from drill import Sweep, Undisturbed, trained_twice
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is one worker")
-def test_one_worker_and_another_order(undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_one_worker_and_another_order(undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
     """One worker on one core, the factors backwards; the undisturbed sweep has a worker a core."""
     text = undisturbed.sweep.text
     (factors,) = re.findall(r"(?:^ +\w+: {on: .*\n)+", text, re.MULTILINE)
@@ -29,4 +29,4 @@ def test_one_worker_and_another_order(undisturbed: Undisturbed, tmp_path: Path, 
         os.sched_setaffinity(0, cores)
     assert backwards.predictions() == undisturbed.predictions
     lost = len(undisturbed.predictions) - len(backwards.finished())
-    ledger.append(Row(fault="one worker, another order", tried=1, lost=lost, twice=trained_twice(backwards.logs())))
+    ledger("one worker, another order", lost=lost, twice=trained_twice(backwards.logs()))

@@ -7,12 +7,12 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Row, Undisturbed
-from drill import FULL, LOST, PATIENCE, ROOT, Sweep, below, ended, named, twice, wait_for
+from drill import FULL, LOST, PATIENCE, ROOT, Sweep, Undisturbed, below, ended, named, twice, wait_for
 
 PARTS = ("driver", "worker", "gcs_server", "raylet")
 LIVES = range(5) if FULL else range(1)
@@ -39,7 +39,7 @@ def same(sweep: Sweep, undisturbed: Undisturbed) -> None:
 
 
 @pytest.mark.parametrize("life", LIVES)
-def test_a_life_of_kills(life: int, undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_a_life_of_kills(life: int, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
     rng = random.Random(life)
     sweep = undisturbed.again(tmp_path)
     parts = rng.sample(PARTS, len(PARTS))
@@ -72,14 +72,14 @@ def test_a_life_of_kills(life: int, undisturbed: Undisturbed, tmp_path: Path, le
     assert sweep.run() == 0, sweep.output()
     after = sweep.finished()
     for part, before in befores:
-        ledger.append(Row(fault=f"kill -9 of the {part}", tried=1, lost=cells - len(after), twice=twice(before, after)))
+        ledger(f"kill -9 of the {part}", lost=cells - len(after), twice=twice(before, after))
         assert twice(before, after) == 0
     same(sweep, undisturbed)
 
 
 @pytest.mark.parametrize(("pattern", "when", "number"), WRITES if FULL else WRITES[::4])
 def test_killed_in_a_write(
-    pattern: str, when: str, number: int, undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]
+    pattern: str, when: str, number: int, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
 ) -> None:
     sweep = undisturbed.again(tmp_path)
     mark = tmp_path / "mark"
@@ -93,14 +93,16 @@ def test_killed_in_a_write(
     what = "the report" if in_report else "a cell"
     after = sweep.finished()
     lost = len(undisturbed.predictions) - len(after)
-    ledger.append(Row(fault=f"kill -9 while {what} is written", tried=1, lost=lost, twice=twice(before, after)))
+    ledger(f"kill -9 while {what} is written", lost=lost, twice=twice(before, after))
     assert twice(before, after) == 0
     same(sweep, undisturbed)
 
 
 @pytest.mark.skipif(not FULL, reason="make faults")
 @pytest.mark.parametrize("moment", range(4))
-def test_killed_while_it_starts(moment: int, undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_killed_while_it_starts(
+    moment: int, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
+) -> None:
     sweep = undisturbed.again(tmp_path)
     with ended(sweep.start()) as process:
         time.sleep(random.Random(moment).uniform(0, 15))
@@ -113,5 +115,5 @@ def test_killed_while_it_starts(moment: int, undisturbed: Undisturbed, tmp_path:
     assert sweep.run() == 0, sweep.output()
     after = sweep.finished()
     lost = len(undisturbed.predictions) - len(after)
-    ledger.append(Row(fault="kill -9 while it starts", tried=1, lost=lost, twice=twice(before, after)))
+    ledger("kill -9 while it starts", lost=lost, twice=twice(before, after))
     same(sweep, undisturbed)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import statistics
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 import simulated
-from conftest import Row
 from drill import FULL, trained_twice
 
 from orchestration.cells import CellStore
@@ -22,7 +22,9 @@ SUBJECTS, SEEDS, ONE_IN = (25, 100, 200) if FULL else (20, 8, 100)
 """Of four variants: 10,000 cells, or 640."""
 
 
-def test_workers_that_die_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: list[Row]) -> None:
+def test_workers_that_die_at_random(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: Callable[..., None]
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MADV_SIMULATED_ONE_IN", str(ONE_IN))
     monkeypatch.setenv("MADV_SIMULATED_MARKS", str(tmp_path))
@@ -55,13 +57,11 @@ def test_workers_that_die_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     states = store.states([cell.key for cell in plan.cells])
     deaths = sum(" " in path.name for path in tmp_path.iterdir())
     lost = sum(states.get(cell.key) != "done" for cell in plan.cells)
-    ledger.append(
-        Row(
-            fault=f"a worker dies at one cell in {ONE_IN}",
-            tried=deaths,
-            lost=lost,
-            twice=trained_twice(logs_folder(plan.spec.storage_path)),
-        )
+    ledger(
+        f"a worker dies at one cell in {ONE_IN}",
+        tried=deaths,
+        lost=lost,
+        twice=trained_twice(logs_folder(plan.spec.storage_path)),
     )
     assert deaths >= len(plan.cells) / ONE_IN / 3
     assert lost == 0

@@ -10,12 +10,11 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Row, Undisturbed
-from drill import FULL, PATIENCE, Sweep, ended, trained_twice, wait_for
+from drill import FULL, PATIENCE, Sweep, Undisturbed, ended, trained_twice, wait_for
 from small_disk import fill, small_disk
 
 
@@ -57,7 +56,7 @@ def free_port() -> int:
         return port
 
 
-def tracked(sweep: Sweep, undisturbed: Undisturbed, ledger: list[Row], fault: str, uri: str) -> None:
+def tracked(sweep: Sweep, undisturbed: Undisturbed, ledger: Callable[..., None], fault: str, uri: str) -> None:
     """All cells were trained, though MLflow was away; then it comes back, and two replays are as good as one."""
     assert sweep.predictions() == undisturbed.predictions
     assert sweep.table() == undisturbed.table
@@ -65,11 +64,13 @@ def tracked(sweep: Sweep, undisturbed: Undisturbed, ledger: list[Row], fault: st
         assert sweep.run("track", "sweep.yaml") == 0, sweep.output()
     assert sweep.runs(uri) == undisturbed.sweep.runs()
     lost = len(undisturbed.predictions) - len(sweep.finished())
-    ledger.append(Row(fault=fault, tried=1, lost=lost, twice=trained_twice(sweep.logs())))
+    ledger(fault, lost=lost, twice=trained_twice(sweep.logs()))
 
 
 @pytest.mark.parametrize("trouble", ["killed", "stopped"] if FULL else ["stopped"])
-def test_a_server_that_goes(trouble: str, undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_a_server_that_goes(
+    trouble: str, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
+) -> None:
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     sweep = undisturbed.again(tmp_path / "sweep", MLFLOW_TRACKING_URI=uri)
@@ -86,7 +87,7 @@ def test_a_server_that_goes(trouble: str, undisturbed: Undisturbed, tmp_path: Pa
 
 
 @pytest.mark.skipif(not FULL, reason="make faults")
-def test_a_file_that_somebody_locks(undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_a_file_that_somebody_locks(undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
     sweep = undisturbed.again(tmp_path)
     with ended(sweep.start()) as process:
         wait_for(lambda: process.poll() is not None or ((tmp_path / "mlflow.db").exists() and bool(sweep.finished())))
@@ -102,7 +103,7 @@ def test_a_file_that_somebody_locks(undisturbed: Undisturbed, tmp_path: Path, le
 
 
 @pytest.mark.skipif(not FULL or os.geteuid() != 0, reason="make faults, as root: it mounts a file system")
-def test_a_disk_of_mlflow_that_is_full(undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_a_disk_of_mlflow_that_is_full(undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
     with small_disk(tmp_path / "disk", megabytes=3) as disk:
         uri = f"sqlite:///{disk}/mlflow.db"
         sweep = undisturbed.again(tmp_path / "sweep", MLFLOW_TRACKING_URI=uri)

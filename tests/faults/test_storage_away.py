@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Row, Undisturbed
-from drill import FULL, PATIENCE, ended, twice, wait_for
+from drill import FULL, PATIENCE, Undisturbed, ended, twice, wait_for
 from small_disk import fill, small_disk, writable
 
 from orchestration.cells import CellStore
@@ -43,7 +42,9 @@ TROUBLES = {"full": full, "read-only": read_only, "gone": gone}
 
 
 @pytest.mark.parametrize("trouble", TROUBLES if FULL else ["full"])
-def test_storage_in_trouble(trouble: str, undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_storage_in_trouble(
+    trouble: str, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
+) -> None:
     with small_disk(tmp_path / "disk", megabytes=8) as disk:
         sweep = undisturbed.again(tmp_path / "sweep")
         sweep.folder.mkdir()
@@ -64,7 +65,7 @@ def test_storage_in_trouble(trouble: str, undisturbed: Undisturbed, tmp_path: Pa
         assert sweep.run() == 0, sweep.output()
         after = sweep.finished()
         lost = len(undisturbed.predictions) - len(after)
-        ledger.append(Row(fault=f"storage {trouble}", tried=1, lost=lost, twice=twice(before, after)))
+        ledger(f"storage {trouble}", lost=lost, twice=twice(before, after))
         assert sweep.predictions() == undisturbed.predictions
         assert sweep.table() == undisturbed.table
         assert twice(before, after) == 0

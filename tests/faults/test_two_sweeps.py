@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from conftest import Row, Undisturbed
-from drill import LOST, PATIENCE, below, ended, named, trained_twice, twice, wait_for
+from drill import LOST, PATIENCE, Undisturbed, below, ended, named, trained_twice, twice, wait_for
 
 
-def test_two_sweeps_share_a_store(undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_two_sweeps_share_a_store(undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
     first, second = undisturbed.again(tmp_path / "first"), undisturbed.again(tmp_path / "second")
     second.folder.mkdir()
     first.folder.mkdir()
@@ -28,10 +28,12 @@ def test_two_sweeps_share_a_store(undisturbed: Undisturbed, tmp_path: Path, ledg
     assert not list((tmp_path / "store" / "cells").glob("*.tmp")) and not list((tmp_path / "store").rglob("*.attempts"))
     # Which the two of them may: neither waits for the other. What is stored is one of two that are alike.
     lost = len(undisturbed.predictions) - len(first.finished())
-    ledger.append(Row(fault="two sweeps at once", tried=1, lost=lost, twice=trained_twice(first.logs())))
+    ledger("two sweeps at once", lost=lost, twice=trained_twice(first.logs()))
 
 
-def test_ctrl_c_once_finishes_and_twice_ends_now(undisturbed: Undisturbed, tmp_path: Path, ledger: list[Row]) -> None:
+def test_ctrl_c_once_finishes_and_twice_ends_now(
+    undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
+) -> None:
     sweep = undisturbed.again(tmp_path)
     with ended(sweep.start()) as process:
         wait_for(lambda: process.poll() is not None or len(sweep.finished()) >= 3)
@@ -57,5 +59,5 @@ def test_ctrl_c_once_finishes_and_twice_ends_now(undisturbed: Undisturbed, tmp_p
     after = sweep.finished()
     assert sweep.table() == undisturbed.table
     lost = len(undisturbed.predictions) - len(after)
-    ledger.append(Row(fault="Ctrl-C, once and twice", tried=2, lost=lost, twice=twice(before, after)))
+    ledger("Ctrl-C, once and twice", tried=2, lost=lost, twice=twice(before, after))
     assert twice(before, after) == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_class_that_only_the_held_out_subject_has(tmp_path: Path) -> None:
     assert all(np.isfinite(values).all() for values in cell.history.values())
 
 
-def test_a_sweep_counts_what_failed(tmp_path: Path) -> None:
+def test_a_sweep_counts_what_failed(tmp_path: Path, ledger: Callable[..., None]) -> None:
     """On a real Ray: no memory, killed by SIGKILL again and again, no number; the rest is trained."""
     here = Path(__file__).parent
     environment = os.environ | {
@@ -123,7 +124,11 @@ def test_a_sweep_counts_what_failed(tmp_path: Path) -> None:
         assert reason in done.stderr
     store = CellStore(tmp_path / "store")
     assert Counter(store.states().values()) == {"done": 13, "failed": 3}
-    counts = Counter(one["event"] for one in events(tmp_path / "store" / "logs"))
+    logged = list(events(tmp_path / "store" / "logs"))
+    ends = Counter(one["key"] for one in logged if one["event"] == "cell ended")
+    lost, twice = 16 - len(store.states()), sum(number > 1 for number in ends.values())
+    ledger("no memory, SIGKILL or no number at each attempt", tried=3, lost=lost, twice=twice)
+    counts = Counter(one["event"] for one in logged)
     assert (counts["worker lost"], counts["attempt failed"]) == (2, 4)
     with (tmp_path / "reports" / "simulated" / "ablation.csv").open(encoding="utf-8") as file:
         rows = {row["variant"]: row for row in csv.DictReader(file)}

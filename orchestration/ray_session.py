@@ -27,6 +27,9 @@ QUIET = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",
 }
 """Environment of Ray and Tune, read when they are imported; what the user has set stays."""
+PATIENT = {"RAY_health_check_failure_threshold": "60", "RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
+"""Of a Ray of our own, whose processes the watchdog looks after: Ray's own patience, a minute, is less than a machine
+short of memory or cores takes at times. A cluster's nodes keep theirs: they are started elsewhere."""
 PERIOD = 2.0
 """Seconds between two looks of the watchdog."""
 PATIENCE = 10
@@ -124,6 +127,8 @@ def _shut_down() -> None:
 
 def _prepare_local() -> None:
     """What the processes of a Ray of our own inherit."""
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
     if "RAY_AUTH_MODE" not in os.environ:
         # Else Ray writes a token into the home directory, which need not be writable.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

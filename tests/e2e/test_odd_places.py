@@ -57,7 +57,7 @@ def test_plan_sweep_and_report(home: str, tmp_path: Path) -> None:
 
     def madv(*arguments: str) -> str:
         command = [*without_network(), sys.executable, "-m", "orchestration.cli", *arguments]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout

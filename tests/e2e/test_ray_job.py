@@ -15,7 +15,7 @@ import pytest
 from ssh_server import end_ray, free_port
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 240
+PATIENCE = 400
 """Seconds for a command; a busy machine takes long to start Python and Ray."""
 RAY = (sys.executable, "-m", "ray.scripts.scripts")
 SWEEP = """

@@ -27,7 +27,7 @@ metadata:
       nested: 2
       frozen: true
 """
-PATIENCE = 240
+PATIENCE = 400
 
 
 def madv(folder: Path, *arguments: str) -> str:

@@ -35,7 +35,7 @@ metadata:
       enqueue: [{loss.focal_mu: 1, model.streams.au: false}]
       trials: TRIALS
 """
-PATIENCE = 240
+PATIENCE = 400
 
 
 def write(folder: Path, trials: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from drill import FULL, LOST, PATIENCE, ROOT, Sweep, Undisturbed, below, ended, named, twice, wait_for
+from drill import FULL, LOST, PATIENCE, ROOT, Sweep, Undisturbed, below, ended, named, trained_twice, twice, wait_for
 
 PARTS = ("driver", "worker", "gcs_server", "raylet")
 LIVES = range(5) if FULL else range(1)
@@ -95,6 +95,23 @@ def test_killed_in_a_write(
     lost = len(undisturbed.predictions) - len(after)
     ledger(f"kill -9 while {what} is written", lost=lost, twice=twice(before, after))
     assert twice(before, after) == 0
+    same(sweep, undisturbed)
+
+
+@pytest.mark.skipif(not FULL, reason="make faults")
+@pytest.mark.parametrize("part", ["gcs_server", "raylet"])
+def test_ray_stands_still(part: str, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
+    """As on a machine that is short of memory: Ray itself would give up after a minute."""
+    sweep = undisturbed.again(tmp_path)
+    with ended(sweep.start()) as process:
+        wait_for(lambda: process.poll() is not None or len(sweep.finished()) >= 2)
+        (victim,) = named(process, part)
+        victim.suspend()
+        time.sleep(90)
+        victim.resume()
+        assert process.wait(PATIENCE) == 0, sweep.output()
+    lost = len(undisturbed.predictions) - len(sweep.finished())
+    ledger(f"Ray's {part} stands still for 90 s", lost=lost, twice=trained_twice(sweep.logs()))
     same(sweep, undisturbed)
 
 

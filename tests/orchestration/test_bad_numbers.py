@@ -117,7 +117,7 @@ def test_a_sweep_counts_what_failed(tmp_path: Path, ledger: Callable[..., None])
         "TZ": "Pacific/Apia",
     }
     command = [sys.executable, str(here / "simulated_sweep.py"), "hurt", "4"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 1, done.stderr
     assert "3 of 16 cells failed:" in done.stderr
     for reason in ("MemoryError: Unable to allocate", "the worker process died in each of 2", "the loss is nan"):

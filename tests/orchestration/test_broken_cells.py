@@ -24,7 +24,7 @@ def run_sweep(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
     }
     command = [sys.executable, str(here / "simulated_sweep.py"), "train", "2", *options]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
 
 
 def test_a_sweep_trains_broken_cells_again(tmp_path: Path, ledger: Callable[..., None]) -> None:

@@ -32,7 +32,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "MADV_SIMULATED_MARKS": str(folder),
     }
     command = [sys.executable, str(here / "simulated_sweep.py"), "trouble", "3"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 1, done.stderr
     return folder
 

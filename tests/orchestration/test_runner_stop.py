@@ -20,7 +20,7 @@ from orchestration.cells import CellStore
 from orchestration.ray_session import Watchdog
 
 HERE = Path(__file__).parent
-PATIENCE = 120
+PATIENCE = 400
 
 
 def wait_for(what: Callable[[], bool]) -> None:

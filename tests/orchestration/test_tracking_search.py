@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 GOOD = "enqueue: [{loss.focal_mu: 1, model.streams.au: false}]"
 GOOD_THEN_BAD = "enqueue: [{loss.focal_mu: 1, model.streams.au: false}, {loss.focal_mu: 0, model.streams.au: false}]"
-PATIENCE = 60
+PATIENCE = 240
 
 
 @pytest.fixture

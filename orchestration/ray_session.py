@@ -129,6 +129,8 @@ def _prepare_local() -> None:
     """What the processes of a Ray of our own inherit."""
     for name, value in PATIENT.items():
         os.environ.setdefault(name, value)
+    # What Ray does on macOS and Windows unless told: every port on the loopback device, none open to the network.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     if "RAY_AUTH_MODE" not in os.environ:
         # Else Ray writes a token into the home directory, which need not be writable.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

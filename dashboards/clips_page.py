@@ -16,6 +16,7 @@ import pandas as pd
 
 from dashboards import html, tables
 from dashboards.contact_sheet import WARM, Contact, Panel, Unit, bars, panels, strips
+from madv.modes import public_folder
 from madv.whole_file import write_whole
 
 Array = npt.NDArray[np.float32]
@@ -73,7 +74,7 @@ def write_clips(looks: list[Look], head: dict[str, str], folder: Path) -> Path:
         folder: of the report.
     """
     data = numbers(looks)
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     drawn = [(look, [(panel, _picture(panel)) for panel in look_panels(look)], weight_rows(look)) for look in looks]
     page = html.render(
         "clips.html.j2", clips=drawn, head=head, style=html.asset("page.css"), download=html.download(data)

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dashboards import html
 from madv.errors import MadvError
+from madv.modes import public_folder, publish
 
 Array = npt.NDArray[np.float32]
 
@@ -94,11 +95,12 @@ def write(contact: Contact, path: Path) -> None:
         raise MadvError(f"{path}: a contact sheet is a .png or an .html file; name one")
     drawn = panels(contact)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        public_folder(path.parent)
         if path.suffix.lower() == ".png":
             sheet(contact, drawn).save(path)
         else:
             path.write_text(page(contact, drawn), encoding="utf-8")
+        publish(path)
     except OSError as error:
         raise MadvError(f"{path}: cannot be written: {error.strerror or error}") from None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards import figures, text
 from dashboards.analysis import Analysis
+from madv.modes import public_folder, publish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def write_figures(analysis: Analysis, folder: Path) -> list[Path]:
         "shapley": (_points(figures.estimates(found.shapley), "name", "value"), f"share of {name}"),
         "effects": (_points(figures.estimates(found.effects), "name", "value"), f"change of {name}"),
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     files = []
     for title, (points, axis) in wanted.items():
         if points:
@@ -84,4 +85,5 @@ def _draw(points: list[Point], axis: str, path: Path, *, zero: bool) -> list[Pat
             files.append(path.with_suffix(f".{kind}"))
             dated = {"Date": None} if kind == "svg" else {"CreationDate": None}
             figure.savefig(files[-1], metadata=dated)
+            publish(files[-1])
     return files

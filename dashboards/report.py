@@ -13,6 +13,7 @@ from dashboards.latex import ablation_latex
 from dashboards.page import page
 from dashboards.study import Study
 from dashboards.tables import ablation_table, csv, headline, markdown
+from madv.modes import public_folder
 from madv.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def write_report(study: Study, folder: Path) -> Report:
     """
     analysis = analyse(study)
     table = ablation_table(analysis)
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     report = Report(
         table=table,
         headline=headline(analysis),

@@ -11,6 +11,7 @@ from dashboards import tables, text
 from dashboards.analysis import Analysis, analyse
 from dashboards.search_page import page
 from dashboards.search_study import SearchStudy, SearchTrial, StudyOfTrials
+from madv.modes import public_folder
 from madv.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def write_search_report(study: SearchStudy, folder: Path) -> SearchReport:
     """
     nested = None if study.nested is None else analyse(study.nested)
     table = trials_table(study)
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     trials = [trial for one in study.studies for trial in one.trials]
     report = SearchReport(
         headline=headline(study, nested),

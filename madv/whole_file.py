@@ -6,17 +6,23 @@ import os
 import tempfile
 from pathlib import Path
 
+from madv.modes import hand_over, publish
 
-def write_whole(path: Path, content: str) -> None:
-    """Write a file of a report whole or not at all, readable for everybody who may read its folder."""
+
+def write_whole(path: Path, content: str, *, public: bool = True) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: of the file.
+        content: text.
+        public: a report's, for everybody whom the user's umask lets read it; else as the files of a store.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(content)
-        # mkstemp makes a file for its owner alone; a report is for everybody who may read the folder.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        # mkstemp makes a file for its owner alone.
+        (publish if public else hand_over)(Path(temporary))
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -99,12 +99,13 @@ def _beside(frozen: Study, retuned: Study, folder: Path) -> SideBySide:
     from dashboards.side_by_side import Side, side_by_side
     from dashboards.side_by_side_page import page, table
     from dashboards.tables import csv
+    from madv.modes import public_folder
     from madv.whole_file import write_whole
 
     found = side_by_side(
         Side(label=FROZEN, study=frozen, settings={}), Side(label="retuned", study=retuned, settings={})
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     write_whole(folder / "side_by_side.csv", csv(table(found)))
     write_whole(folder / PAGE, page(found))
     return found

@@ -15,7 +15,7 @@ from rich.text import Text
 from madv.compose import compose
 from madv.config_data import RecordedConfig
 from madv.data.cache import describe
-from orchestration.prepared import cache_folder
+from orchestration.prepared import own_cache
 
 if TYPE_CHECKING:
     from madv.data.cache import DatasetFacts
@@ -25,7 +25,7 @@ def prepare(overrides: Sequence[str], processes: int | None) -> int:
     """Decode a data set into the cache, or compare every frame with what is there; say what was corrected."""
     console = Console(highlight=False)
     config = compose(overrides).dataset
-    root = cache_folder()
+    root = own_cache()
     started = time.perf_counter()
     if isinstance(config, RecordedConfig):
         folder = _prepare(config, root, processes, console)

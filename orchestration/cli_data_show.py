@@ -18,7 +18,7 @@ from madv.data.au_flow import REGIONS
 from madv.data.cache import load
 from madv.data.facs import parse
 from madv.errors import DataError, MadvError, Problem
-from orchestration.prepared import cache_folder
+from orchestration.prepared import own_cache
 
 if TYPE_CHECKING:
     from madv.data.clips import Clips
@@ -32,7 +32,7 @@ def show(overrides: Sequence[str], clip: str | None, out: Path) -> int:
     """Draw a clip, by default the first."""
     if out.suffix.lower() not in SUFFIXES:
         raise MadvError(f"--out {out}: a contact sheet is a .png or an .html file; name one")
-    clips = load(compose(overrides).dataset, cache_folder())
+    clips = load(compose(overrides).dataset, own_cache())
     sheet = contact(clips, _row(clips, clip))
     write(sheet, out)
     Console(highlight=False).print(Text(f"{sheet.title}: {out}"), soft_wrap=True)

@@ -47,6 +47,7 @@ def report_both(sweeps: Sequence[Named]) -> int:
     from dashboards.side_by_side import headline, side_by_side
     from dashboards.side_by_side_page import page, table
     from dashboards.tables import csv
+    from madv.modes import public_folder
     from madv.whole_file import write_whole
     from orchestration.cli_plan import new_console
     from orchestration.cli_report import REPORTS
@@ -57,7 +58,7 @@ def report_both(sweeps: Sequence[Named]) -> int:
     sides = [_side(*one) for one in zip(labels, ready, sweeps, strict=True)]
     found = side_by_side(*sides)
     folder = REPORTS / "-beside-".join(names)
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     write_whole(folder / TABLE, csv(table(found)))
     write_whole(folder / PAGE, page(found))
     first, second = (references(prepared.plan, prepared.cache_root) for prepared in ready)

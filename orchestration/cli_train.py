@@ -11,7 +11,7 @@ from rich.text import Text
 
 from madv.compose import compose
 from madv.errors import ConfigError
-from orchestration.prepared import cache_folder
+from orchestration.prepared import own_cache
 
 if TYPE_CHECKING:
     from madv.config import Config
@@ -30,7 +30,7 @@ def train(overrides: Sequence[str], seed: int) -> int:
 
     console = Console()
     config = compose(overrides)
-    root = cache_folder()
+    root = own_cache()
     problems = misfits(config, lambda dataset: describe(dataset, root))
     if problems:
         raise ConfigError(problems)
@@ -54,7 +54,7 @@ def show_data(overrides: Sequence[str]) -> int:
 
     console = Console()
     config = compose(overrides)
-    facts = describe(config.dataset, cache_folder())
+    facts = describe(config.dataset, own_cache())
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

@@ -11,6 +11,8 @@ import os
 import uuid
 from pathlib import Path
 
+from madv.modes import group_folder, hand_over
+
 SCHEME = "sqlite:///"
 
 
@@ -24,10 +26,12 @@ def make_whole(uri: str) -> None:
         return
     from mlflow.tracking import MlflowClient
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    group_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        MlflowClient(f"{SCHEME}{temporary}").search_experiments()
+        [default] = MlflowClient(f"{SCHEME}{temporary}").search_experiments()
+        hand_over(temporary)
+        group_folder(Path(default.artifact_location).parent)  # of all experiments
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
     finally:

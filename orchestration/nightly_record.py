@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madv.errors import MadvError, Problem
+from madv.modes import public_folder
 from madv.whole_file import write_whole
 
 FILE = "record.json"
@@ -34,9 +35,9 @@ Record = Mapping[str, Mapping[str, VariantRecord]]
 
 def write_record(folder: Path, record: Record) -> None:
     """Write it whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    public_folder(folder)
     plain = {sweep: {name: asdict(one) for name, one in variants.items()} for sweep, variants in record.items()}
-    write_whole(folder / FILE, json.dumps(plain))
+    write_whole(folder / FILE, json.dumps(plain), public=False)
 
 
 def read_record(folder: Path) -> Record | None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from madv.modes import keep
 from orchestration.cells import CellStore
 from orchestration.keyed_store import State
 from orchestration.plan import Facts, Plan, PlannedCell, expand
 from orchestration.spec import load_spec
+from orchestration.store_group import keep_store
 from orchestration.weights import WeightStore
 
 if TYPE_CHECKING:
@@ -50,6 +52,13 @@ def cache_folder(storage_path: str = "store") -> Path:
     return Path.home() / ".cache" / "madv" if "://" in storage_path else Path(storage_path) / "clips"
 
 
+def own_cache() -> Path:
+    """The folder of the clip caches for what has no sweep file: what is made there is the user's."""
+    folder = cache_folder()
+    keep(None, folder)
+    return folder
+
+
 def prepare(file: Path, overrides: Sequence[str]) -> Prepared:
     """Read the file and lay out its cells.
 
@@ -61,6 +70,7 @@ def prepare(file: Path, overrides: Sequence[str]) -> Prepared:
 
     spec = load_spec(file, overrides)
     cache_root = cache_folder(spec.storage_path)
+    keep_store(spec, cache_root)
     facts_of = Facts(lambda dataset: describe(dataset, cache_root))
     plan = expand(spec, facts_of, training_code)
     searches: tuple[Search, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from madv.errors import ConfigError, MadvError, Problem
+from madv.modes import group_folder, hand_over
 from madv.seeds import seed_of
 from orchestration.addresses import without_password
 from orchestration.search_spec import OBJECTIVES
@@ -50,11 +51,13 @@ def open_study(search: Search, *, create: bool = True) -> Study | None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = storage_url(search)
     place = search.spec.places.get("storage", "search.storage")
+    fresh = False
     if url.startswith(SQLITE):
         file = Path(url.removeprefix(SQLITE))
         if not create and not file.exists():
             return None
-        file.parent.mkdir(parents=True, exist_ok=True)
+        group_folder(file.parent)
+        fresh = not file.exists()
     try:
         storage = open_storage(url)
         known = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
@@ -73,6 +76,8 @@ def open_study(search: Search, *, create: bool = True) -> Study | None:
     except (SQLAlchemyError, optuna.exceptions.OptunaError, OSError, ImportError, ValueError) as error:
         first = (str(getattr(error, "orig", None) or error).strip() or type(error).__name__).splitlines()[0]
         raise StudyError([Problem(place=place, message=f"{without_password(url)}: {first}")]) from None
+    if fresh:
+        hand_over(Path(url.removeprefix(SQLITE)))
     if owner != search.digest:
         message = (
             f"the study {search.study!r} in {without_password(url)} belongs to another space, or to other data or "
@@ -103,7 +108,8 @@ def storage_url(search: Search, *, hidden: bool = False) -> str:
         return without_password(search.spec.storage) if hidden else search.spec.storage
     root = search.plan.spec.storage_path
     if "://" in root:
-        message = f"is missing: with cells in {root} the study needs a database, such as postgresql://host/name"
+        cells = without_password(root)
+        message = f"is missing: with cells in {cells} the study needs a database, such as postgresql://host/name"
         raise StudyError([Problem(place=search.spec.places.get("storage", "search.storage"), message=message)])
     return f"{SQLITE}{Path(root, FOLDER, search.plan.spec.cluster_name)}.db"
 

@@ -19,6 +19,7 @@ from orchestration.overrides import Override, find_contradictions, find_problems
 from orchestration.report_options import ReportOptions, read_report
 from orchestration.search_spec import SearchSpec, read_search
 from orchestration.sections import Section, show
+from orchestration.store_group import read_group
 from orchestration.yaml_places import read_document
 
 SWEEP_KEYS = (
@@ -37,6 +38,7 @@ SWEEP_KEYS = (
     "report",
     "search",
     "storage_path",
+    "store",
 )
 CONTROLS = ("repeat", "shuffled_labels")
 """The reference again, with seeds of its own; the reference trained on shuffled labels."""
@@ -90,6 +92,8 @@ class SweepSpec:
     """A webhook that hears how the sweep ended; its address may hold a secret."""
     storage_path: str = "store"
     """A folder, relative to the current one, or a URI for pyarrow.fs."""
+    group: str | None = None
+    """Who may read and write the store beside the user."""
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Line of "base" and of each factor, for problems that show later."""
 
@@ -131,14 +135,15 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
         "report": read_report(sweep.section("report"), search=bool(sweep.values.get("search"))),
         "storage_path": sweep.text("storage_path", "store"),
     }
-    notify = read_notify(sweep)
+    notify, group = read_notify(sweep), read_group(sweep)
     content["search"] = read_search(sweep, kind, base, factors, optimistic=content["protocol"].optimistic)
     if not top.problems:
         top.problems += find_contradictions(content["base"], design, sweep.place("factors"))
     if top.problems:
         raise SpecError(_in_order(top))
-    places = {"base": sweep.place("base"), **{factor: sweep.place("factors", factor) for factor in factors}}
-    content |= {"digest": _digest(content), "notify": notify, "places": places}
+    places = {"base": sweep.place("base"), "store.group": sweep.place("store", "group")}
+    places |= {factor: sweep.place("factors", factor) for factor in factors}
+    content |= {"digest": _digest(content), "notify": notify, "group": group, "places": places}
     return SweepSpec(path=Path(path), cluster_name=cluster_name, **content)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
+from madv.modes import keep_as
 from orchestration.beside import Beside, imported
 from orchestration.cell_records import done_cell, failed_cell
 from orchestration.checkpoints import keep
@@ -45,6 +46,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any], workload: Workload | None = None) -> None:
         assert workload is not None
         self._workload = workload
+        keep_as(workload.mask)
         self._clips: dict[str, Clips] = {}
         self._limits: dict[str, int] = {}
         self._begin(config)

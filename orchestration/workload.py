@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from madv.modes import mask
 
 if TYPE_CHECKING:
     from orchestration.cells import CellStore
@@ -38,3 +40,5 @@ class Workload:
     """Whether trials share a GPU: one that finds too little memory leaves the fold for when there are fewer."""
     pilot: bool = False
     """Whether to measure what a trial uses of a GPU."""
+    mask: int = field(default_factory=mask)
+    """Of the files that the trials make."""

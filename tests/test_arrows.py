@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("madv", "orchestration", "dashboards", "sweeps")
-FOR_DASHBOARDS = ("orchestration.cells", "madv.metrics", "madv.errors", "madv.whole_file")
+FOR_DASHBOARDS = ("orchestration.cells", "madv.metrics", "madv.errors", "madv.modes", "madv.whole_file")
 LIGHT = ("madv.config", "madv.compose", "orchestration.spec", "orchestration.plan", "orchestration.cells")
 
 

@@ -19,6 +19,7 @@ from madv.config_model import STREAMS, StreamsConfig
 from madv.config_synthetic import SyntheticConfig
 from madv.data.cache_seal import check_clips, sealed, set_aside, unsealed
 from madv.errors import DataError, Problem
+from madv.modes import hand_over
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,7 +239,7 @@ def _make(config: DatasetConfig, folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.mkdtemp(prefix=".making-", dir=folder.parent)
-        os.chmod(temporary, 0o755)  # workers of other users map it too
+        hand_over(Path(temporary))
         _write(config.kind, clips, Path(temporary))
         os.rename(temporary, folder)
     except OSError as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from madv.errors import MadvError
+from orchestration.addresses import without_password
 from orchestration.cli_arguments import add_overrides, hours, positive, shape
 from orchestration.cli_cluster import add_cluster
 from orchestration.cli_data_commands import FACTS, add_data
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return command(options)
         except MadvError as error:
             for problem in error.problems:
-                print(f"madv: {problem}", file=sys.stderr)
+                print(f"madv: {without_password(str(problem))}", file=sys.stderr)
             return USER_ERROR
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own farewell needs no second Ctrl-C

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from orchestration.addresses import without_password
 from orchestration.notify import ENDED, notify, webhook
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def told(prepared: Prepared, run: Callable[[dict[str, Any]], int]) -> int:
         event = ENDED.get(code, FAILED)
         return code
     except BaseException as error:
-        summary["error"] = str(error) or type(error).__name__
+        summary["error"] = without_password(str(error)) or type(error).__name__
         raise
     finally:
         spec = prepared.plan.spec

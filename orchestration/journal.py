@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.addresses import without_password, without_passwords
+
 if TYPE_CHECKING:
     from orchestration.plan import Plan
 
@@ -26,7 +28,6 @@ FOLDER = "logs"
 KEPT = 20
 """Runs of a sweep whose logs stay: 2 events a cell are half a kilobyte."""
 MESSAGES, EVENTS = logging.getLogger("madv"), logging.getLogger("madv.events")
-SECRET = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
 
 
 def note(event: str, **fields: object) -> None:
@@ -101,7 +102,7 @@ class _Lines(logging.Handler):
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": when, **self._common, **{name: value for name, value in entry.items() if value is not None}}
         with contextlib.suppress(OSError, ValueError):
-            self._file.write(SECRET.sub(r"\1:***@", json.dumps(line, default=str)) + "\n")
+            self._file.write(json.dumps(without_passwords(line), default=_shown) + "\n")
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -118,6 +119,10 @@ def events(folder: Path) -> Iterator[dict[str, Any]]:
                     entry = json.loads(line)
                     if isinstance(entry, dict):
                         yield {"run": file.stem, **entry}
+
+
+def _shown(value: object) -> str:
+    return without_password(str(value))
 
 
 def _host() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.addresses import without_password
 from orchestration.ids import digest
 from orchestration.mlflow_describe import describe
 from orchestration.mlflow_note import NOTE, failures
@@ -234,7 +235,9 @@ class Recorder:
 
         # A setting that is not there is none: the others of its name stay numbers.
         known = {
-            safe_name(name): storable(str(value))[:MAX_PARAM] for name, value in params.items() if value is not None
+            safe_name(name): storable(without_password(str(value)))[:MAX_PARAM]
+            for name, value in params.items()
+            if value is not None
         }
         rows = [Param(name, value) for name, value in known.items()]
         for start in range(0, len(rows), MAX_PARAMS):

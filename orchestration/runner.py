@@ -137,10 +137,13 @@ def fit(
     """One Tune experiment; its own results are not used, and its folder is scratch. Tasks come from the parameter space
     or from a searcher of tune_config; the workload is that of every trial."""
     from ray import tune
+    from ray.tune.execution import class_cache
 
     from orchestration.trial import FoldTrial
     from orchestration.workload import Workload
 
+    # Ray logs what Tune hands over of the driver's environment: keys are the node's own, as when it was looked at.
+    class_cache.ENV_VARS_TO_PROPAGATE = {one for one in class_cache.ENV_VARS_TO_PROPAGATE if not one.startswith("AWS")}
     listener.tasks = workload["tasks"]
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a dead worker is an event here, not a traceback
     trainable = tune.with_parameters(FoldTrial, workload=Workload(**workload))

@@ -100,7 +100,9 @@ class Section:
 
 
 def show(value: Any) -> str:
-    """A value as the user may have typed it, cut to a readable length."""
+    """A value as the user may have typed it, cut to a readable length; of an address no more than its scheme."""
     plain = {None: "nothing", True: "true", False: "false"}
     text = plain[value] if value is None or isinstance(value, bool) else repr(value)
+    scheme, address, _ = text.partition("://")
+    text = f"{scheme}{address}..." if address else text
     return text if len(text) <= TOO_LONG else text[: TOO_LONG - 3] + "..."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ray.tune import Trainable
 
 from madv.modes import keep_as
+from orchestration.addresses import without_password
 from orchestration.beside import Beside, imported
 from orchestration.cell_records import done_cell, failed_cell
 from orchestration.checkpoints import keep
@@ -156,7 +157,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
                 finish = self._pretrained(planned) if pretrains else self._trained(planned, started)
             except Exception as error:
                 # The one place that catches everything: the traceback goes into the cell.
-                reason = traceback.format_exc()
+                reason = without_password(traceback.format_exc())
                 self._failures.append((store.attempts(planned.key), reason))
                 if self._workload.crowd and out_of_memory(error):
                     store.clear_failed(planned.key)

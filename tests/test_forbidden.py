@@ -1,4 +1,4 @@
-"""No source of ours runs what it reads: no pickle, no unsafe YAML, no eval, no shell."""
+"""No source of ours runs what it reads: no pickle, no unsafe YAML, no eval, no shell, no `_target_`; none unpacks."""
 
 import ast
 from pathlib import Path
@@ -16,6 +16,9 @@ NEVER = {
     "yaml.unsafe_load",
     "yaml.full_load",
     "shutil.unpack_archive",
+    "tarfile.open",
+    "hydra.utils.instantiate",
+    "instantiate",
 }
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 NEEDED = {
@@ -34,7 +37,7 @@ def forbidden(source: str) -> list[str]:
             found += [f"{node.lineno}: {name}" for name in names if name.split(".")[0] in PICKLES]
         if isinstance(node, ast.Call):
             name, given = ast.unparse(node.func), {word.arg: word.value for word in node.keywords}
-            if name in NEVER or name.endswith((".extractall", ".read_pickle")):
+            if name in NEVER or name.endswith((".extractall", ".extract", ".read_pickle")):
                 found.append(f"{node.lineno}: {name}")
             if name in NEEDED and not is_constant(given.get(NEEDED[name][0]), NEEDED[name][1]):
                 found.append(f"{node.lineno}: {name}")
@@ -69,6 +72,9 @@ def test_no_source_runs_what_it_reads() -> None:
         "subprocess.run(command, shell=True)",
         "os.system(command)",
         "archive.extractall(folder)",
+        "archive.extract(member, folder)",
+        "tarfile.open(file)",
+        "instantiate(config)",
         "pd.read_pickle(file)",
     ],
 )

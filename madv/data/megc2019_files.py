@@ -68,7 +68,7 @@ def read_npz(path: Path) -> Raw:
             missing = [name for name in _ARRAYS if name not in archive]
             arrays = {name: archive[name] for name in _ARRAYS if name in archive}
             has = ", ".join(sorted(archive)) or "nothing"
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile):
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, MemoryError, OverflowError):
         raise _wrong(path, [f"cannot be read as an npz file; dataset.path must be {LAYOUTS}"]) from None
     problems = [f"has no array {name!r}; it has {has}" for name in missing] or _array_problems(arrays)
     if problems:

@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults soak twins lock licences clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults soak twins lock licences audit clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -67,5 +67,10 @@ lock:  ## Pin what is installed now.
 licences: $(READY)  ## docs/licences.md: what the locked packages say of theirs.
 	$(BIN)/python tests/licences.py
 
+audit:  ## Known vulnerabilities of the locked packages, by pip-audit in build/audit.
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
+		build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
+	@$(PYTHON) tests/audit.py build/audit/bin/pip-audit
+
 clean:
-	rm -rf $(VENV) store reports mlflow.db mlartifacts
+	rm -rf $(VENV) build store reports mlflow.db mlartifacts

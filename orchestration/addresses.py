@@ -7,7 +7,7 @@ from typing import Any
 
 LOGIN = re.compile(r"//(?:[^\s/:@]*:\S*|[^\s/]*)@")
 SECRETS = re.compile(
-    r"([?&;](?:[\w.-]*(?:passw|pwd|secret|token|signature|credential|access_?key|api_?key|auth)[\w.-]*|sig|key)=)"
+    r"([?&;](?:[\w.-]*(?:passw|pwd|secret|token|signature|credential|access_?key|api_?key|authorization)[\w.-]*|sig|key)=)"
     r"[^\s&;'\"]*",
     re.I,
 )

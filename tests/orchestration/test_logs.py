@@ -145,7 +145,7 @@ def test_secrets_errors_and_warnings_of_the_driver(tmp_path: Path, monkeypatch: 
         recorded(simulated.plan(), run)
     found = list(events(tmp_path / "store" / "logs"))
     assert [one["event"] for one in found] == ["sweep started", "tracking failed", "warning", "sweep ended"]
-    assert found[1]["error"] == "postgresql://ana:***@host/db is away"
+    assert found[1]["error"] == "postgresql://host/db is away"
     assert "nothing" not in found[1]
     assert found[2]["message"] == "madv: x was set aside"
     assert found[3]["error"] == "ValueError: half way"

@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+LONGEST = 1500
+"""Characters of a problem that are shown."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
@@ -17,7 +20,12 @@ class Problem:
     """What is wrong with which value, and the way out."""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.place else self.message
+        """For a terminal: what would move its cursor is escaped, what is endless is cut in its middle."""
+        text = f"{self.place}: {self.message}" if self.place else self.message
+        if not text.isprintable():
+            text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+        half = LONGEST // 2
+        return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 class MadvError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -22,10 +23,14 @@ from orchestration.collect import add_gc
 from orchestration.interrupts import INTERRUPTED, twice_ends
 
 USER_ERROR = 2
+MOST_PROBLEMS = 200
+"""That are printed; every row of a table may have one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: names of files may be no UTF-8
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["data"] and (len(given) == 1 or "=" in given[1]):
         given.insert(1, FACTS)
@@ -35,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return command(options)
         except MadvError as error:
-            for problem in error.problems:
+            for problem in error.problems[:MOST_PROBLEMS]:
                 print(f"madv: {without_password(str(problem))}", file=sys.stderr)
+            if len(error.problems) > MOST_PROBLEMS:
+                print(f"madv: and {len(error.problems) - MOST_PROBLEMS:,} more like these", file=sys.stderr)
             return USER_ERROR
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own farewell needs no second Ctrl-C

@@ -60,6 +60,6 @@ def from_file(content: bytes, place: str) -> Checkpoint:
         again = held.history.get(AGAIN)
         held.history[TRAINING]
         return Checkpoint(state=held.state, moved=None if again is None else again[MOVED][0])
-    except (PretrainedError, KeyError, AttributeError):
+    except (PretrainedError, KeyError, IndexError):
         message = "was cut off or altered, or is no checkpoint; delete it and `madv sweep` trains its fold once more"
         raise CheckpointError([Problem(place=place, message=message)]) from None

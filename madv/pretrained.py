@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import core_schema as schemas
 from torch import nn
 
 from madv.errors import MadvError, Problem
@@ -20,6 +22,19 @@ HEADER = "madv"
 """Metadata key of the JSON with everything that is no tensor."""
 DIGEST = "madv_sha256"
 """Metadata key of the SHA-256 of header and tensors."""
+_NUMBER = schemas.float_schema(strict=True)
+_CURVES = schemas.dict_schema(values_schema=schemas.list_schema(_NUMBER))
+_REST = SchemaValidator(
+    schemas.typed_dict_schema(
+        {
+            "history": schemas.typed_dict_field(schemas.dict_schema(values_schema=_CURVES)),
+            "seconds": schemas.typed_dict_field(_NUMBER),
+            "clips": schemas.typed_dict_field(schemas.int_schema(strict=True)),
+        },
+        extra_behavior="forbid",
+    )
+)
+"""Fields of Pretrained that are no tensors."""
 
 
 class PretrainedError(MadvError):
@@ -100,13 +115,14 @@ def decode(content: bytes, place: str) -> Pretrained:
         length = int.from_bytes(content[:8], "little")  # of the header, which load() keeps to itself
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]
         header, digest = metadata[HEADER], metadata[DIGEST]
-    except (SafetensorError, KeyError, ValueError):
+        intact = digest == _digest(header, state)
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
         raise _file_error(place, "was cut off or is no pre-trained encoder of ours") from None
-    if digest != _digest(header, state):
+    if not intact:
         raise _file_error(place, "was altered after it was written")
     try:
-        return Pretrained(state=state, **json.loads(header))
-    except TypeError:
+        return Pretrained(state=state, **_REST.validate_json(header))
+    except ValidationError:
         raise _file_error(place, "was written by another version of this program") from None
 
 

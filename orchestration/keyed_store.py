@@ -86,7 +86,7 @@ class KeyedStore:
         """Attempts since the key was last done or cleared."""
         content = self.folder.get(key + ATTEMPTS) or b"0"
         # An unreadable count is worth one attempt: the file shows that there was at least one.
-        return int(content) if content.isdigit() else 1
+        return int(content) if content.isdigit() and len(content) < 10 else 1
 
     def set_aside(self, name: str) -> str:
         """Rename a file that is not what was written, so that its key is worked on again; what became of it, in words.

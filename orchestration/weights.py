@@ -53,5 +53,6 @@ class WeightStore(KeyedStore):
         content = self.folder.get(key + self.done)
         if content is not None:
             return content, f"{self.folder}/{key}{self.done}"
-        reason = (self.folder.get(key + self.failed) or b"it is not there").decode().strip().splitlines()[-1]
+        lines = (self.folder.get(key + self.failed) or b"").decode(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else "it is not there"
         raise WeightsError([Problem(place=f"{self.noun} {key[:12]}", message=reason)])

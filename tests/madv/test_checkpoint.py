@@ -8,13 +8,14 @@ import torch
 from marked_clips import make_clips
 from torch import nn
 
-from madv.checkpoint import CheckpointError, as_file, from_file
+from madv.checkpoint import AGAIN, MOVED, TRAINING, CheckpointError, as_file, from_file
 from madv.compose import compose
 from madv.data.clips import Clips
 from madv.data.folds import Fold, leave_one_subject_out
 from madv.fold_result import FoldResult
 from madv.inputs import inputs, scales
 from madv.learners import make_learner
+from madv.pretrained import Pretrained, encode
 from madv.train import train_fold
 from orchestration.checkpoints import CheckpointStore
 from orchestration.cli_keep import set_aside_broken
@@ -75,6 +76,9 @@ def test_a_file_that_was_cut_off_or_altered_is_refused(kept: tuple[nn.Module, Fo
     for broken in (content[:-1], content[:-1] + bytes([content[-1] ^ 1]), b"", b"no checkpoint"):
         with pytest.raises(CheckpointError, match=r"^store/a: was cut off or altered, or is no checkpoint"):
             from_file(broken, "store/a")
+    odd = Pretrained(state={"a": torch.ones(1)}, history={TRAINING: {}, AGAIN: {MOVED: []}}, seconds=1.0, clips=1)
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        from_file(encode(odd), "store/a")
 
 
 def test_a_broken_checkpoint_is_set_aside(

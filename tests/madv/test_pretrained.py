@@ -4,11 +4,21 @@ import pandas as pd
 import pytest
 import torch
 from pretraining import SOURCE, TINY, config, method, network, same
+from safetensors.torch import save
 
 from madv.compose import compose, presets
 from madv.data.identity import subject_identity
 from madv.encoder_key import encoder_meaning
-from madv.pretrained import Pretrained, PretrainedError, decode, encode, encoder_state, load_pretrained
+from madv.pretrained import (
+    DIGEST,
+    HEADER,
+    Pretrained,
+    PretrainedError,
+    decode,
+    encode,
+    encoder_state,
+    load_pretrained,
+)
 
 
 def test_one_person_has_one_identity_in_a_composite_and_in_its_data_set() -> None:
@@ -83,6 +93,13 @@ def test_a_pretrained_encoder_as_bytes() -> None:
     for broken in (stored[:-1], stored[:20], b"", b"PAR1" * 9):
         with pytest.raises(PretrainedError, match=r"^file: was cut off or is no pre-trained encoder of ours"):
             decode(broken, "file")
+    # Whole, with a digest that holds, and none of ours all the same.
+    listed = encode(Pretrained(state=state, history=[], seconds=1.25, clips=12))  # type: ignore[arg-type]
+    with pytest.raises(PretrainedError, match="was written by another version"):
+        decode(listed, "file")
+    half = save({"a": torch.ones(1, dtype=torch.bfloat16)}, metadata={HEADER: "{}", DIGEST: ""})
+    with pytest.raises(PretrainedError, match="is no pre-trained encoder of ours"):
+        decode(half, "file")
 
 
 @pytest.mark.parametrize("preset", presets("pretrain"))

@@ -121,7 +121,7 @@ def _rest(one: Event) -> str:
         name: one[name] for name in ("work", "trial", "state", "seconds", "attempt", "message") if name in one
     }
     if "traceback" in one:
-        shown["error"] = one["traceback"].strip().splitlines()[-1]
+        shown["error"] = (one["traceback"].strip().splitlines() or ["?"])[-1]
     elif "error" in one:
         shown["error"] = one["error"]
     return "".join(f"  {name}={text}" for name, text in shown.items())
@@ -167,7 +167,7 @@ def _print_runs(logged: Sequence[Event], *, as_json: bool) -> None:
         how = "has no end: it runs, or was killed" if end is None else f"ended: {end.get('error') or _code(end)}"
         print(f"{of_run[0]['time']}  {sweep}: {len(ends)} cells trained, {bad} failed; {how}")
     for key, one in list(failed.items())[-FAILURES:]:
-        print(f"failed  {key[:12]}  {one['variant']}/{one['seed']}/{one['subject']}  (madv logs {key[:12]})")
+        print(f"failed  {key[:12]}  {one['variant']}/{one.get('seed')}/{one['subject']}  (madv logs {key[:12]})")
 
 
 def _code(end: Event) -> str:

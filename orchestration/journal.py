@@ -28,6 +28,9 @@ FOLDER = "logs"
 KEPT = 20
 """Runs of a sweep whose logs stay: 2 events a cell are half a kilobyte."""
 MESSAGES, EVENTS = logging.getLogger("madv"), logging.getLogger("madv.events")
+ALWAYS, OF_CELLS, OPTIONAL = ("time", "sweep", "event"), ("key", "variant", "subject"), {"message", "traceback"}
+ALSO = {"cell ended": (*OF_CELLS, "state"), "cell warned": (*OF_CELLS, "message")}
+"""Texts of an event: of each, of a cell's, where there are any, and by kind."""
 
 
 def note(event: str, **fields: object) -> None:
@@ -111,14 +114,20 @@ class _Lines(logging.Handler):
 
 
 def events(folder: Path) -> Iterator[dict[str, Any]]:
-    """All events below a folder of logs, sweep by sweep and each in its order; lines that were cut off are left out."""
+    """All events below a folder of logs, sweep by sweep and each in its order; what is no event of ours is left out."""
     for file in sorted(folder.glob("*/*.jsonl")):
         with file.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, RecursionError):
                     entry = json.loads(line)
-                    if isinstance(entry, dict):
-                        yield {"run": file.stem, **entry}
+                    if isinstance(entry, dict) and _is_event(entry):
+                        yield {**entry, "run": file.stem}
+
+
+def _is_event(entry: dict[str, Any]) -> bool:
+    """Whether there is what a reader looks for; a line that was cut off is not even JSON."""
+    needed = {*ALWAYS, *(OF_CELLS if "key" in entry else ()), *ALSO.get(str(entry.get("event")), ())}
+    return all(isinstance(entry.get(name), str) for name in needed | OPTIONAL.intersection(entry))
 
 
 def _shown(value: object) -> str:

@@ -124,6 +124,27 @@ def test_a_cell_without_a_log(
     assert "it was set aside as" in said(capsys, "a")
 
 
+def test_what_is_no_event_of_ours_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "store" / "logs" / "a" / "run.jsonl"
+    file.parent.mkdir(parents=True)
+    ours = {"time": "t", "sweep": "a", "event": "sweep started", "run": []}
+    odd = ["[" * 100_000, "[]", "7", "{}", {**ours, "event": []}, {**ours, "event": "cell ended"}, {**ours, "key": "k"}]
+    file.write_text("\n".join(one if isinstance(one, str) else json.dumps(one) for one in [*odd, ours]))
+    assert [one["run"] for one in events(file.parents[1])] == ["run"]
+    assert said(capsys) == "t  a: 0 cells trained, 0 failed; has no end: it runs, or was killed\n"
+
+
+def test_a_traceback_that_names_a_file_in_no_utf_8(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    CellStore("store").write(failed(reason="OSError: \udcff"))
+    assert "OSError: \\udcff" in said(capsys, "a")
+
+
 def test_two_runs_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for _ in range(KEPT + 2):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-LOGIN = re.compile(r"//(?:[^\s/:@]*:\S*|[^\s/]*)@")
+USER = re.compile(r"//[^/]*@")
+PASSWORD = re.compile(r"//[^/:@]*:")
+"""What begins a login that has one, which may itself hold / and @."""
 SECRETS = re.compile(
     r"([?&;](?:[\w.-]*(?:passw|pwd|secret|token|signature|credential|access_?key|api_?key|authorization)[\w.-]*|sig|key)=)"
     r"[^\s&;'\"]*",
@@ -19,7 +21,7 @@ WEBHOOK = re.compile(
 
 def without_password(text: str) -> str:
     """An address, or what is said of one, without the user, the password and the keys that it may hold."""
-    hidden = SECRETS.sub(r"\1***", LOGIN.sub("//", text))
+    hidden = SECRETS.sub(r"\1***", re.sub(r"\S+", _without_login, text))
     return WEBHOOK.sub(lambda found: f"{found[1] or found[2]}***", hidden)
 
 
@@ -33,3 +35,10 @@ def without_passwords(value: Any) -> Any:
         case list() | tuple():
             return [without_passwords(one) for one in value]
     return value
+
+
+def _without_login(word: re.Match[str]) -> str:
+    """Up to the last @; in time that grows as the word does."""
+    before, _, host = word[0].rpartition("@")
+    login = PASSWORD.search(before)
+    return USER.sub("//", word[0]) if login is None else USER.sub("//", before[: login.start()]) + f"//{host}"

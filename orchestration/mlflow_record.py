@@ -18,6 +18,7 @@ from orchestration.mlflow_values import (
     pooled_metrics,
     predictions_csv,
     provenance,
+    run_name,
     safe_name,
     storable,
 )
@@ -208,7 +209,7 @@ class Recorder:
             return self._run(key, "", {}, {}, started)
         variant, seed = self._variants[child[0]], child[1]
         tags = {"mlflow.parentRunId": self._parent(started), "madv.variant": variant.digest}
-        return self._run(key, f"{variant.name} seed {seed}", child_params(variant, seed), tags, started)
+        return self._run(key, run_name(variant, seed), child_params(variant, seed), tags, started)
 
     def _run(self, key: str, name: str, params: dict[str, Any], tags: dict[str, str], started: float | None) -> str:
         """Id of the run with this key, which is made if absent and is running again if it had been killed."""

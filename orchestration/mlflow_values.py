@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from madv.compose import flatten
 from madv.metrics import score
+from orchestration.ids import digest
 from orchestration.mlflow_views import differing
 
 if TYPE_CHECKING:
     from orchestration.cells import Cell
     from orchestration.plan import Plan, Variant
     from orchestration.verdict import Finding
+
+LONGEST_NAME, LONGEST_RUN = 200, 250
+"""Characters; MLflow allows 250 each, of a key with its prefix."""
 
 
 def pooled_metrics(cells: Sequence[Cell]) -> Iterator[tuple[str, float]]:
@@ -45,13 +49,15 @@ def pooled_metrics(cells: Sequence[Cell]) -> Iterator[tuple[str, float]]:
 
 
 def safe_name(name: str) -> str:
-    """A name that MLflow takes as a key."""
-    return re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII)
+    """A name that MLflow takes as a key, also behind a prefix: it is a path, in which nothing resolves to another."""
+    parts = re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII).split("/")
+    safe = "/".join("_" if part in ("", ".", "..") else part for part in parts)
+    return safe if len(safe) <= LONGEST_NAME else f"{safe[: LONGEST_NAME - 13]}_{digest(name)[:12]}"
 
 
 def storable(text: str) -> str:
-    """A text without halves of surrogate pairs, which no database takes."""
-    return text.encode(errors="backslashreplace").decode()
+    """A text without zeros and halves of surrogate pairs, which no database takes."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def fold_metrics(cell: Cell) -> Iterator[tuple[str, float]]:
@@ -62,6 +68,12 @@ def fold_metrics(cell: Cell) -> Iterator[tuple[str, float]]:
     for name, values in cell.history.items():
         if values:
             yield f"fold_train_{safe_name(name)}", values[-1]
+
+
+def run_name(variant: Variant, seed: int) -> str:
+    """What MLflow calls the run of a child."""
+    end = f" seed {seed}"
+    return storable(variant.name)[: LONGEST_RUN - len(end)] + end
 
 
 def child_params(variant: Variant, seed: int) -> dict[str, Any]:

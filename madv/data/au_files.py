@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ import numpy.typing as npt
 from madv.errors import DataError, Problem
 
 # Intensities: OpenFace AU01_r (0 to 5, after a space), py-feat AU01 (0 to 1), LibreFace au_1_intensity (0 to 5).
-_UNIT = re.compile(r"(?:AU0*([0-9]+)(?:_r)?|au_0*([0-9]+)_intensity)")
+_UNIT = re.compile(r"(?:AU0*([0-9]{1,2})(?:_r)?|au_0*([0-9]{1,2})_intensity)")
 _FRAME = ("frame", "frame_idx")
 _IMAGE = ("input", "image", "filename")
 """py-feat names the image of each row."""
-_NUMBER = re.compile(r"([0-9]+)\.[A-Za-z]+$")
+_NUMBER = re.compile(r"(?<![0-9])([0-9]{1,15})\.[A-Za-z]+$")
+LARGEST = 1e9
+"""Far beyond any intensity and any frame number."""
 
 Order = Literal["numbers", "names"]
 
@@ -45,7 +48,7 @@ def find(folder: Path, sample_id: str, frames: str) -> Path:
     """
     names = dict.fromkeys((f"{sample_id}.csv", f"{frames}.csv", f"{Path(frames).name}.csv"))
     for name in names:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return folder / name
     raise _wrong(folder, f"has no action units of {sample_id}; looked for {', '.join(names)}")
 
@@ -146,6 +149,9 @@ def _frame_numbers(
     for name in _FRAME:
         if name in header:
             values = [_number(file, line, row[header.index(name)]) for line, row in enumerate(rows, start=2)]
+            odd = next((line for line, value in enumerate(values, start=2) if not value.is_integer()), None)
+            if odd is not None:
+                raise _wrong(file, f"line {odd} has no whole number as its {name}; estimate this clip again")
             if len(set(values)) < len(values):
                 raise _wrong(file, "has two rows for one frame (two faces?); keep one face a frame")
             return np.array(values).astype(np.int64), False
@@ -154,9 +160,12 @@ def _frame_numbers(
 
 def _number(file: Path, line: int, cell: str) -> float:
     try:
-        return float(cell) if cell.strip() else float("nan")
+        number = float(cell) if cell.strip() else float("nan")
     except ValueError:
-        raise _wrong(file, f"line {line}: {cell.strip()!r} is no number; estimate this clip again") from None
+        number = float("inf")
+    if abs(number) > LARGEST:
+        raise _wrong(file, f"line {line}: {cell.strip()!r} is no number that can be; estimate this clip again")
+    return number
 
 
 def _wrong(place: Path, message: str) -> DataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ class Gathered(NamedTuple):
     def frames(self, clip: Annotated) -> str | None:
         """The folder (or film) of a clip, relative to the root; None where it is missing."""
         if self.annotations.kind == generic.KIND:
-            return clip.folder if (self.root / clip.folder).exists() else None
+            return clip.folder if os.path.exists(self.root / clip.folder) else None  # a name too long is none
         return None if self.place is None else self.place.clip(clip.folder)
 
 

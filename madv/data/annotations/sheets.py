@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -46,7 +47,9 @@ def read_sheets(path: Path, most_rows: int = MOST_ROWS + 1) -> list[Sheet]:
     try:
         sheets = reader(path, most_rows)
     except OSError as error:
-        raise _wrong(path, f"cannot be read: {error.strerror or error}") from None
+        # Parquet's library calls damage an error of the system, and says it in several lines.
+        reason = error.strerror or "the file is damaged or something else"
+        raise _wrong(path, f"cannot be read: {reason}") from None
     if any(len(sheet.rows) > MOST_ROWS for sheet in sheets):
         raise _wrong(path, f"has more than {MOST_ROWS:,} rows; this is no annotation file")
     return sheets
@@ -75,7 +78,8 @@ def _read_xlsx(path: Path, most_rows: int) -> list[Sheet]:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
     try:
-        with path.open("rb") as file:  # openpyxl would leave a file that it cannot read open
+        # openpyxl would leave a file that it cannot read open, and warns of parts that nobody asks for.
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             with zipfile.ZipFile(file) as archive:
                 # zipfile reads no more of a member than its header says: the sum is a bound.
                 unpacked = sum(member.file_size for member in archive.infolist())

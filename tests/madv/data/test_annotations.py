@@ -8,14 +8,18 @@ from collections import Counter
 from pathlib import Path
 
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_files import FILES, real_file
 
+from madv.config_data import ManifestConfig
 from madv.data.annotations.kinds import KINDS, find_file, read, recognise
 from madv.data.annotations.sheets import Sheet, read_sheets
 from madv.data.annotations.tables import Table
+from madv.data.manifest import read_manifest
 from madv.errors import DataError
 
 CASME2 = [
@@ -251,6 +255,33 @@ def test_what_is_no_table_is_said_so(tmp_path, name):
         (tmp_path / name).write_bytes(b"PK\x03\x04\x00\xff\xfe" * 9)
     (problem,) = _problems(tmp_path / name, "samm")
     assert problem.startswith(("cannot be read", "is no", "is not one of SAMM"))
+
+
+def test_a_library_that_warns_or_speaks_in_lines_is_not_heard(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(SAMM)
+    book.active.append(["006", "006_1_2", 1, 2, 3, "4", "Anger"])
+    book.create_sheet("b")
+    book.save(tmp_path / "a.xlsx")
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
+        parts = {member: archive.read(member) for member in archive.namelist()}
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(b'r:id="rId2"', b'r:id=""')
+    with zipfile.ZipFile(tmp_path / "b.xlsx", "w") as archive:
+        for member, data in parts.items():
+            archive.writestr(member, data)
+    assert len(read_sheets(tmp_path / "b.xlsx")) == 1
+    table = pa.table({"sample_id": ["a" * 100]})
+    pq.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    content = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(content[:4] + b"\xff" * 30 + content[34:])
+    assert _problems(tmp_path / "a.parquet", "manifest") == ["cannot be read: the file is damaged or something else"]
+
+
+def test_a_name_too_long_for_any_folder_is_a_folder_that_is_missing(tmp_path):
+    file = _csv(tmp_path / "m.csv", ["sample_id", "subject", "emotion", "frames"], ["a", "s", "joy", "x" * 9999])
+    (problem,) = read_manifest(ManifestConfig(path=str(tmp_path), annotations=str(file))).problems
+    assert problem.message.startswith("clip a has no folder xxx")
+    assert len(str(problem)) < 2000 < len(problem.message)
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -77,6 +77,10 @@ def test_what_does_not_fit(file, tmp_path):
         ("frame,AU01_r\n", "has no rows"),
         ("frame,AU01_r\n1\n", "line 2 breaks off"),
         ("frame,AU01_r\n1,high\n", "line 2: 'high' is no number"),
+        ("frame,AU01_r\n1,1e99\n", "line 2: '1e99' is no number"),
+        ("frame,AU01_r\n1e92,1\n", "line 2: '1e92' is no number"),
+        ("frame,AU01_r\n1,1\n,2\n", "line 3 has no whole number as its frame"),
+        (f"frame,AU{'9' * 5000}_r\n1,1\n", "has no intensities"),
     ]:
         file.write_text(text)
         with pytest.raises(DataError, match=message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, get_args
 
@@ -58,7 +58,7 @@ def compose(overrides: Sequence[str]) -> Config:
         else:
             problems.append(Problem(place=text, message=unknown(f"{key} preset", value, presets(key))))
 
-    settings = _preset_settings(tuple(sorted(choices.items())))
+    settings = _preset_settings(choices)
     sources: dict[str, str] = {}
     for text, key, value in values:
         try:
@@ -112,15 +112,18 @@ def _plain(value: Any) -> Any:
     return value.text if hasattr(value, "text") else value
 
 
-def _preset_settings(choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+def _preset_settings(choices: Mapping[str, str]) -> dict[str, Any]:
     """Defaults of the records under the presets' values, as fresh nested dictionaries."""
     import copy
 
-    return copy.deepcopy(_composed(choices))
+    # No preset looks into another group: each is composed once, not each combination of them.
+    chosen = {group: f"{group}={choices[group]}" if group in choices else None for group in GROUPS}
+    return copy.deepcopy({group: _composed(override)[group] for group, override in chosen.items()})
 
 
 @functools.cache
-def _composed(choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+def _composed(override: str | None) -> dict[str, Any]:
+    """All groups with one preset chosen; None: with the default ones."""
     from dataclasses import asdict
 
     from hydra import compose as hydra_compose
@@ -128,7 +131,7 @@ def _composed(choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     with initialize_config_module("madv.conf", version_base="1.3"):
-        chosen = hydra_compose("config", overrides=[f"{group}={name}" for group, name in choices])
+        chosen = hydra_compose("config", overrides=[] if override is None else [override])
     preset: dict[str, Any] = OmegaConf.to_container(chosen, resolve=True)  # type: ignore[assignment]
     source = preset["pretrain"].get("dataset")
     if source is not None:
@@ -176,7 +179,7 @@ def _source(preset: str, place: str) -> dict[str, Any]:
     """The settings of a second data set, by the name of its preset."""
     if preset not in presets("dataset"):
         raise ConfigError([Problem(place=place, message=unknown("dataset preset", preset, presets("dataset")))])
-    settings: dict[str, Any] = _preset_settings((("dataset", preset),))["dataset"]
+    settings: dict[str, Any] = _preset_settings({"dataset": preset})["dataset"]
     return settings
 
 

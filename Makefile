@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults soak twins lock licences audit clean
+.PHONY: setup demo test lint bench bench-overhead bench-model bench-folds bench-data bench-report calibration bench-race faults soak fuzz twins lock licences audit clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,9 @@ faults: $(READY)  ## Slow, an hour: everything is killed, filled, locked and los
 
 soak: $(READY)  ## Half an hour of the demo's sweep: memory and open files of its processes, drawn.
 	MADV_SOAK=30 $(BIN)/python -m pytest -s tests/faults/test_soak.py
+
+fuzz: $(READY)  ## Slow, a quarter of an hour: 20,000 hostile inputs of all kinds; N=... of them, SEED=... repeats a run.
+	MADV_FUZZ=$(or $(N),20000) $(if $(SEED),MADV_FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest tests/fuzz
 
 twins: $(READY)  ## Slow: the four data sets from their annotation files (ANNOTATIONS=folder) to a score, on twins.
 	$(BIN)/python -m tests.bench.twins $(if $(ANNOTATIONS),--annotations $(ANNOTATIONS))

@@ -98,7 +98,6 @@ def test_a_cell_of_a_later_version_stays(tmp_path: Path) -> None:
     [
         {"seed": "1"},
         {"history": {"loss": 1.0}},
-        {"class_names": ("negative",)},
         {"class_names": (1, 2)},
         {"started": float("inf")},
         {"y_true": np.array([0, 1, 2])},

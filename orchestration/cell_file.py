@@ -79,6 +79,8 @@ def _by_library(content: bytes, place: str) -> Columns:
         # ParquetFile.read takes a third of the time of read_table, which scans for data sets first.
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         sample_id = tuple(table["sample_id"].to_pylist())
+        if not all(isinstance(name, str) for name in sample_id):
+            raise TypeError("names of clips are texts")
         column = table["probabilities"].combine_chunks()
         return Columns(
             header=table.schema.metadata[HEADER],

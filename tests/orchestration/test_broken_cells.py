@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_cells import KEY, OTHER, cell
 
@@ -110,6 +112,16 @@ def test_a_digest_is_no_licence(tmp_path: Path, changes: dict[str, Any]) -> None
     store = CellStore(tmp_path)
     store.write(cell(**changes))
     with pytest.raises(CellError, match="was written by another version"):
+        store.read(KEY)
+
+
+def test_names_of_clips_are_texts(tmp_path: Path) -> None:
+    store = CellStore(tmp_path)
+    store.write(cell())
+    file = tmp_path / "cells" / f"{KEY}.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(0, "sample_id", pa.array([1, 2, 3], pa.timestamp("s"))), file)
+    with pytest.raises(CellError, match="was cut off or is no cell of ours"):
         store.read(KEY)
 
 

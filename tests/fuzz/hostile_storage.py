@@ -150,4 +150,4 @@ def open_address(folder: Path, address: tuple[str, str]) -> None:
     assert "hunter2" not in said and "hunter2" not in addresses.without_password(f"x://me:hunter2@{text} {text}")
     if ".." in text or "%" in text:  # the fuzz stays in its folder
         return
-    open_folder(f"{scheme}{'' if scheme == NOWHERE else folder}/{text}", "cells").names()
+    open_folder(f"{scheme}{'' if scheme == NOWHERE else folder}/hostile/{text}", "cells").names()

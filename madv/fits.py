@@ -13,7 +13,7 @@ from madv.model.checks import contradictions
 
 if TYPE_CHECKING:
     from madv.config_data import DatasetConfig
-    from madv.data.cache import DatasetFacts
+    from madv.data.dataset_facts import DatasetFacts
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Of one clip by stream: texture (C, T, H, W), depth (1, T, H, W), au (n_au, T)."""
@@ -28,7 +28,7 @@ def misfits(config: Config, describe: Describe) -> list[Problem]:
         config: checked by compose.
         describe: called for the data set and, where there is one, that of the pre-training.
     """
-    from madv.data.cache import check_streams
+    from madv.data.dataset_facts import check_streams
 
     facts, source = describe(config.dataset), None
     if config.pretrain.active() and config.pretrain.dataset is not None:

@@ -18,7 +18,7 @@ from madv.data.cache import describe
 from orchestration.prepared import own_cache
 
 if TYPE_CHECKING:
-    from madv.data.cache import DatasetFacts
+    from madv.data.dataset_facts import DatasetFacts
 
 
 def prepare(overrides: Sequence[str], processes: int | None) -> int:

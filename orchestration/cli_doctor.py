@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from madv.errors import MadvError
-from orchestration import doctor, doctor_places
+from orchestration import doctor, doctor_mlflow, doctor_places
 from orchestration.doctor import Finding, problem, warning
 
 DEADLINE = 9.7
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         "torch": doctor.torch,
         "Ray": doctor_places.ray,
         "sweep": lambda: _sweep(options.file, options.overrides),
-        "MLflow": lambda: doctor_places.mlflow(tracking_uri()),
+        "MLflow": lambda: doctor_mlflow.mlflow(tracking_uri()),
         "Python": doctor.python,
         "packages": doctor.packages,
         "shared memory": doctor.shared_memory,

@@ -1,11 +1,10 @@
-"""What `madv doctor` looks at around a sweep: its storage, clips and data set, MLflow, and Ray with its nodes."""
+"""What `madv doctor` looks at around a sweep: its storage, clips and data set, and Ray with its nodes."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -14,18 +13,14 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from orchestration.doctor import Finding, disk, ok, problem, warning
 
 if TYPE_CHECKING:
     from madv.config_data import DatasetConfig
 
-TIMEOUT = 3.0
-"""Seconds that a server has to answer."""
 CLUSTER = 9.0
 """Seconds that a cluster has to tell its clocks."""
 SKEW, WRONG = 1.0, 60.0
@@ -82,16 +77,16 @@ def storage(path: str) -> Iterator[Finding]:
 def clips(dataset: DatasetConfig, root: Path) -> Iterator[Finding]:
     """The data set where it is read from, and its clip cache."""
     from madv.config_data import RecordedConfig
-    from madv.data import cache
+    from madv.data.cache import place
+    from madv.data.cache_files import BROKEN, open_clips
     from madv.data.cache_seal import check_clips
-    from madv.data.prepare_note import prepared
     from madv.errors import MadvError
 
     yield disk("clips' disk", root)
     paths = [str(value) for name, value in asdict(dataset).items() if name.endswith("path") and value]
     missing = [path for path in paths if not Path(path).expanduser().exists()]
     try:
-        folder = prepared(dataset, root) if isinstance(dataset, RecordedConfig) else cache._folder(dataset, root)
+        folder = place(dataset, root)
     except MadvError as error:
         yield problem("data set", str(error.problems[0]), "name it by dataset.path= or its MADV_ variable")
         return
@@ -112,87 +107,12 @@ def clips(dataset: DatasetConfig, root: Path) -> Iterator[Finding]:
         return
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) if folder.is_dir() else 0
     try:
-        cache._open(folder, check_clips if size <= READ else None)
-    except cache.BROKEN as error:
+        open_clips(folder, check_clips if size <= READ else None)
+    except BROKEN as error:
         yield problem("clip cache", f"{folder} is broken: {error}", "the next sweep sets it aside and makes it again")
         return
     read = "" if size <= READ else "; too large to read all of it now"
     yield ok("clip cache", f"{folder}, {size / 1e6:,.1f} MB{read}")
-
-
-def mlflow(uri: str) -> Iterator[Finding]:
-    """Whether tracking would be heard; training does not need it."""
-    from orchestration.addresses import without_password
-
-    shown, have = without_password(uri), version("mlflow")
-    parts = urlsplit(uri)
-    if parts.scheme in ("http", "https"):
-        yield _mlflow_server(uri, shown, have)
-    elif parts.scheme == "sqlite":
-        yield _mlflow_file(Path(uri.removeprefix("sqlite:///").partition("?")[0]), have)
-    elif parts.hostname:
-        port = parts.port or {"postgresql": 5432, "mysql": 3306}.get(parts.scheme.partition("+")[0], 0)
-        try:
-            socket.create_connection((parts.hostname, port), timeout=TIMEOUT).close()
-        except OSError as error:
-            yield warning("MLflow", f"nothing answers at {shown}: {error}", "start the database; madv track replays")
-            return
-        yield ok("MLflow", f"{shown} answers")
-    else:
-        yield ok("MLflow", f"{have}, {shown}")
-
-
-def _mlflow_server(uri: str, shown: str, have: str) -> Finding:
-    from urllib.request import Request, urlopen
-
-    parts = urlsplit(uri)
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
-    try:
-        with urlopen(Request(f"{bare}/version"), timeout=TIMEOUT) as answer:
-            theirs = answer.read(100).decode(errors="replace").strip()
-    except (OSError, ValueError) as error:
-        todo = "start the server or correct MLFLOW_TRACKING_URI; madv track replays what it missed"
-        return warning("MLflow", f"{shown} does not answer: {getattr(error, 'reason', error)}", todo)
-    if not re.fullmatch(r"[\d.]+\w*", theirs):
-        return problem("MLflow", f"what answers at {shown} is no MLflow server", "correct MLFLOW_TRACKING_URI")
-    if theirs.partition(".")[0] != have.partition(".")[0]:
-        return problem(
-            "MLflow", f"the server at {shown} is {theirs}, the client {have}", "use one major version for both"
-        )
-    return ok("MLflow", f"{have}; the server at {shown} is {theirs}")
-
-
-def _mlflow_file(path: Path, have: str) -> Finding:
-    import sqlite3
-
-    if not path.exists():
-        return ok("MLflow", f"{have}, {path} is made by the first sweep")
-    todo = "move the file away: the next sweep or madv track makes it again from the cells"
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{path.absolute()}?mode=rw", uri=True, timeout=TIMEOUT)) as file:
-            found = [row[0] for row in file.execute("SELECT version_num FROM alembic_version")]
-            file.execute("BEGIN IMMEDIATE")
-            file.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            return warning("MLflow", f"{path} is locked", "another process writes it; close what holds it")
-        return problem("MLflow", f"{path}: {error}", todo)
-    except sqlite3.DatabaseError as error:
-        return problem("MLflow", f"{path}: {error}", todo)
-    if found and not set(found) <= _revisions():
-        return problem(
-            "MLflow", f"{path} was written by a newer MLflow than {have}", "update mlflow, or move the file away"
-        )
-    return ok("MLflow", f"{have}, {path}")
-
-
-def _revisions() -> set[str]:
-    """Of the database's layout that the installed MLflow knows, without the seconds of its import."""
-    spec = find_spec("mlflow")
-    assert spec is not None and spec.submodule_search_locations
-    folder = Path(next(iter(spec.submodule_search_locations))) / "store" / "db_migrations" / "versions"
-    found = (re.search(r'^revision(?:: str)? = ["\'](\w+)', file.read_text(), re.M) for file in folder.glob("*.py"))
-    return {one[1] for one in found if one}
 
 
 def ray() -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from madv.config import Config
-from madv.data.cache import DatasetFacts, describe
+from madv.data.cache import describe
+from madv.data.dataset_facts import DatasetFacts
 from madv.fits import Shapes
 from orchestration.code import training_code
 from orchestration.folders import LocalFolder

@@ -20,7 +20,7 @@ from orchestration.spec import SweepSpec
 from orchestration.weights import pretraining_key
 
 if TYPE_CHECKING:
-    from madv.data.cache import DatasetFacts
+    from madv.data.dataset_facts import DatasetFacts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

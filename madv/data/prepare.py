@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from madv.config_data import RecordedConfig
-from madv.data.cache import AU_TARGETS, FACTS, write_head
+from madv.data.cache_files import AU_TARGETS, FACTS, write_head
 from madv.data.cache_seal import set_aside
 from madv.data.clips import Clips
 from madv.data.content import fingerprint

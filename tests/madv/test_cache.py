@@ -15,6 +15,7 @@ from madv.config_model import StreamsConfig
 from madv.config_synthetic import SyntheticConfig
 from madv.data import cache, synthetic
 from madv.data.content import fingerprint
+from madv.data.dataset_facts import DatasetFacts, check_streams
 from madv.errors import DataError
 
 SMALL = SyntheticConfig(subjects=3, clips_per_class=(3, 3, 3), size=16, frames=4)
@@ -128,8 +129,8 @@ def test_makers_at_the_same_time(root):
 
 def test_a_stream_that_the_data_set_does_not_have(root):
     facts = cache.describe(SMALL, root)
-    assert cache.check_streams(facts, StreamsConfig()) == []
-    flow = cache.DatasetFacts(
+    assert check_streams(facts, StreamsConfig()) == []
+    flow = DatasetFacts(
         kind="megc2019",
         fingerprint="",
         class_names=(),
@@ -142,11 +143,11 @@ def test_a_stream_that_the_data_set_does_not_have(root):
         au_names=(),
         facts={},
     )
-    assert [str(problem) for problem in cache.check_streams(flow, StreamsConfig())] == [
+    assert [str(problem) for problem in check_streams(flow, StreamsConfig())] == [
         "model.streams.depth: megc2019 has no depth stream; it has texture: set model.streams.depth=false",
         "model.streams.au: megc2019 has no au stream; it has texture: set model.streams.au=false",
     ]
-    assert cache.check_streams(flow, StreamsConfig(depth=False, au=False)) == []
+    assert check_streams(flow, StreamsConfig(depth=False, au=False)) == []
 
 
 def test_a_missing_data_set_is_said_so_without_a_cache(root):

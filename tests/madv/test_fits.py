@@ -6,7 +6,7 @@ import pytest
 
 from madv.compose import compose
 from madv.config_data import DatasetConfig
-from madv.data.cache import DatasetFacts
+from madv.data.dataset_facts import DatasetFacts
 from madv.fits import misfits
 
 ORACLE = "model.au.source=annotated"

@@ -8,8 +8,8 @@ import pytest
 
 from madv.config_data import DatasetConfig
 from madv.config_synthetic import SyntheticConfig
-from madv.data.cache import DatasetFacts
 from madv.data.content import fingerprint
+from madv.data.dataset_facts import DatasetFacts
 from madv.data.identity import recording_identity
 from madv.data.synthetic import _manifest, make_design
 from madv.data.synthetic_sources import unit_names

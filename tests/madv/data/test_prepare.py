@@ -17,6 +17,7 @@ from PIL import Image
 from madv.config_data import AuConfig, ClipConfig, DepthConfig, ManifestConfig
 from madv.config_model import StreamsConfig
 from madv.data import cache, prepare, prepare_clip, prepare_store
+from madv.data.dataset_facts import check_streams
 from madv.data.prepare_note import prepared
 from madv.errors import DataError
 
@@ -320,7 +321,7 @@ def test_streams_that_are_not_asked_for(home, root):
     clips = cache.load(config(home, au=AuConfig(source="none")), root)
     assert set(clips.streams) == {"texture"}
     assert (clips.au_targets, clips.au_names) == (None, ())
-    found = cache.check_streams(cache.describe(config(home, au=AuConfig(source="none")), root), StreamsConfig())
+    found = check_streams(cache.describe(config(home, au=AuConfig(source="none")), root), StreamsConfig())
     assert [str(problem).partition(": set ")[2] for problem in found] == [
         "model.streams.depth=false or dataset.depth.source=depth_anything",
         "model.streams.au=false or dataset.au.source=flow",

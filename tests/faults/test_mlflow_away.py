@@ -34,10 +34,7 @@ def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
         def answers() -> bool:
             assert process.poll() is None, (folder / "server").read_text()
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return True
-            return False
+            return listens(port)
 
         wait_for(answers)
         yield process
@@ -46,6 +43,16 @@ def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
             os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # Its children hold the port a moment longer: the next server would find it taken, or be taken for them.
+        wait_for(lambda: not listens(port))
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at this port of loopback."""
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    return False
 
 
 def free_port() -> int:

@@ -30,7 +30,7 @@ class SyntheticConfig:
     """The reader."""
     path: None = None
     """Nothing is read: clips are made."""
-    subjects: Annotated[int, Field(ge=2)] = 12
+    subjects: Annotated[int, Field(ge=2, le=10_000)] = 12
     clips_per_subject: tuple[Positive, ...] | None = None
     """Clips of each subject; null: as even as can be."""
     classes: tuple[str, ...] = ("happiness", "surprise", "disgust")

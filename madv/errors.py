@@ -10,6 +10,13 @@ LONGEST = 1500
 """Characters of a problem that are shown."""
 
 
+def printable(line: str) -> str:
+    """A line as a terminal may have it: what would move its cursor or change its colours is escaped."""
+    if line.isprintable():
+        return line
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
     """One thing that is wrong in what the user gave."""
@@ -20,10 +27,9 @@ class Problem:
     """What is wrong with which value, and the way out."""
 
     def __str__(self) -> str:
-        """For a terminal: what would move its cursor is escaped, what is endless is cut in its middle."""
+        """For a terminal: printable, and what is endless is cut in its middle."""
         text = f"{self.place}: {self.message}" if self.place else self.message
-        if not text.isprintable():
-            text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+        text = printable(text)
         half = LONGEST // 2
         return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 

@@ -9,14 +9,22 @@ USER = re.compile(r"//[^/]*@")
 PASSWORD = re.compile(r"//[^/:@]*:")
 """What begins a login that has one, which may itself hold / and @."""
 SECRETS = re.compile(
-    r"([?&;](?:[\w.-]*(?:passw|pwd|secret|token|signature|credential|access_?key|api_?key|authorization)[\w.-]*|sig|key)=)"
-    r"[^\s&;'\"]*",
+    r"([?&;](?:[\w.-]{,60}(?:passw|pwd|secret|token|signature|credential|access_?key|api_?key|authorization)[\w.-]{,60}"
+    r"|sig|key)=)[^\s&;'\"]*",
     re.I,
 )
 WEBHOOK = re.compile(
-    r"(https?://[^\s/'\"]+/)(?=[^\s'\"]*hook)[^\s'\"]*|(https?://[^\s/'\"]*hook[^\s/'\"]*/)[^\s'\"]*", re.I
+    r"(https?://[^\s/'\"]{1,255}/)(?=[^\s'\"]{,500}hook)[^\s'\"]*"
+    r"|(https?://[^\s/'\"]{,255}hook[^\s/'\"]{,255}/)[^\s'\"]*",
+    re.I,
 )
-"""Whose path is the secret."""
+"""Whose path is the secret. All lengths have a bound: a text without end takes time that grows as it does."""
+
+
+def has_secret(address: str) -> bool:
+    """Whether a password, a key, or a webhook's path is in it; a user's name alone is none."""
+    login = re.search(r"//[^/@:]*:[^@]+@", address)
+    return any(found is not None for found in (login, SECRETS.search(address), WEBHOOK.search(address)))
 
 
 def without_password(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from madv.errors import MadvError, unknown
+from madv.errors import MadvError, printable, unknown
 
 if TYPE_CHECKING:
     from orchestration.cells import Cell
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"key": keys[-1], "cell": None if cell is None else _fields(cell), "events": own}, indent=2))
     else:
-        print("\n".join(_told(keys, own, cell, trouble, store.attempts(keys[-1]))))
+        print("\n".join(map(printable, _told(keys, own, cell, trouble, store.attempts(keys[-1])))))
     return 0
 
 
@@ -165,9 +165,10 @@ def _print_runs(logged: Sequence[Event], *, as_json: bool) -> None:
         bad = sum(one["state"] == "failed" for one in ends)
         end = next((one for one in of_run if one["event"] == "sweep ended"), None)
         how = "has no end: it runs, or was killed" if end is None else f"ended: {end.get('error') or _code(end)}"
-        print(f"{of_run[0]['time']}  {sweep}: {len(ends)} cells trained, {bad} failed; {how}")
+        print(printable(f"{of_run[0]['time']}  {sweep}: {len(ends)} cells trained, {bad} failed; {how}"))
     for key, one in list(failed.items())[-FAILURES:]:
-        print(f"failed  {key[:12]}  {one['variant']}/{one.get('seed')}/{one['subject']}  (madv logs {key[:12]})")
+        name = f"{one['variant']}/{one.get('seed')}/{one['subject']}"
+        print(printable(f"failed  {key[:12]}  {name}  (madv logs {key[:12]})"))
 
 
 def _code(end: Event) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from madv.errors import ClusterError, MadvError, Problem, SpecError
+from orchestration.addresses import has_secret
 from orchestration.spec import load_spec
 from orchestration.yaml_places import read_document
 
@@ -34,7 +35,6 @@ SSH_OPTIONS = (
     f"UserKnownHostsFile={os.devnull}",
 )
 EXIT_CODE = re.compile(rb"^madv: exit code (\d+)\s*$", re.MULTILINE)
-PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
 TAIL = 4096
 """Bytes of output in which the script's exit code is looked for."""
 
@@ -86,15 +86,16 @@ def check(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     for key in ("python", "folder"):
         if not document.data["metadata"].get(key):
             problem("is missing; it says with which interpreter and where the head runs the sweep", "metadata", key)
-    for name, value in (document.data["metadata"].get("env") or {}).items():
-        if PASSWORD.search(str(value)):
-            hint = "leave it out, and set MLFLOW_TRACKING_PASSWORD or ~/.pgpass on the head"
-            problem(f"holds a password, and this file is copied and logged: {hint}", "metadata", "env", name)
-    if spec.search is not None and PASSWORD.search(spec.search.storage or ""):
-        hint = "leave it out, and have it in ~/.pgpass on the head"
-        problem(
-            f"holds a password, and this file is copied and logged: {hint}", "metadata", "sweep", "search", "storage"
-        )
+    secrets: dict[tuple[str, ...], tuple[Any, str]] = {
+        **{("env", name): (value, "set it") for name, value in (document.data["metadata"].get("env") or {}).items()},
+        ("sweep", "storage_path"): (spec.storage_path, "have its keys in the environment or the storage's own file"),
+        ("sweep", "notify", "url"): (spec.notify, "set MADV_NOTIFY_URL"),
+        ("sweep", "search", "storage"): (spec.search and spec.search.storage, "have it in ~/.pgpass"),
+    }
+    for keys, (value, instead) in secrets.items():
+        if has_secret(str(value or "")):
+            hint = f"leave it out, and {instead} on the head"
+            problem(f"holds a secret, and this file is copied and logged: {hint}", "metadata", *keys)
     provider = document.data.get("provider") or {}
     starts = " ".join(document.data.get("head_start_ray_commands") or [])
     if provider.get("worker_ips") and "--autoscaling-config" not in starts:

@@ -137,12 +137,13 @@ def test_what_is_no_event_of_ours_is_passed_over(
     assert said(capsys) == "t  a: 0 cells trained, 0 failed; has no end: it runs, or was killed\n"
 
 
-def test_a_traceback_that_names_a_file_in_no_utf_8(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sign", ["\udcff", "\x1b", "\x07"])
+def test_a_traceback_that_no_terminal_takes(
+    sign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    CellStore("store").write(failed(reason="OSError: \udcff"))
-    assert "OSError: \\udcff" in said(capsys, "a")
+    CellStore("store").write(failed(reason=f"in line 1\nOSError: {sign}[2J"))
+    assert f"\n  OSError: {repr(sign)[1:-1]}[2J\n" in said(capsys, "a")
 
 
 def test_two_runs_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

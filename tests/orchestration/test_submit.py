@@ -42,7 +42,7 @@ def test_elsewhere_than_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_all_problems_at_once(project: Path) -> None:
     text = FILE.read_text().replace("worker_ips: []", "worker_ips: [10.0.0.2]").replace("RAY_AUTH_MODE=token ", "")
-    text = text.replace("RAY_AUTH_MODE: token", "MLFLOW_TRACKING_URI: http://me:secret@server").replace(
+    text = text.replace("RAY_AUTH_MODE: token", "MLFLOW_TRACKING_URI: http://me:s3cr3t@server").replace(
         "folder: ~/madv", ""
     )
     for name in ("madv", "orchestration", "dashboards", "pyproject.toml", "requirements.lock", "README.md", "LICENSE"):
@@ -61,19 +61,34 @@ def test_all_problems_at_once(project: Path) -> None:
     assert any("--autoscaling-config" in problem for problem in found)
     assert sum("RAY_AUTH_MODE=token" in problem for problem in found) == 2, "of the head and of the workers"
     assert len(found) == 6
-    assert "secret" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
 
 
-def test_a_password_of_a_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_secrets_of_a_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
     ray = FILE.read_text().partition("  sweep:\n")[0]
     sweep = (ROOT / "sweeps" / "search_weights.yaml").read_text().partition("  sweep:\n")[2]
     storage = "      storage: postgresql://me:s3cr3t@host/studies\n"
+    places = """\
+    storage_path: s3://bucket/cells?secret_key=s3cr3t
+    notify: {url: "https://hooks.example/services/s3cr3t"}
+"""
     file = tmp_path / "sweep.yaml"
-    file.write_text(ray + "  sweep:\n" + sweep.replace("      trials: 30\n", f"      trials: 30\n{storage}"))
-    with pytest.raises(SpecError, match=r"search\.storage: holds a password, .* ~/\.pgpass") as caught:
+    file.write_text(ray + "  sweep:\n" + places + sweep.replace("      trials: 30\n", f"      trials: 30\n{storage}"))
+    with pytest.raises(SpecError) as caught:
         check(file, [])
-    assert len(caught.value.problems) == 1 and "s3cr3t" not in str(caught.value)
+    storage_path, notify, study = map(str, caught.value.problems)
+    assert "sweep.storage_path: holds a secret" in storage_path
+    assert "notify.url: holds a secret" in notify and notify.endswith("set MADV_NOTIFY_URL on the head")
+    assert "search.storage: holds a secret" in study and "~/.pgpass" in study
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_user_alone_is_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "sweep.yaml"
+    file.write_text(FILE.read_text().replace("  sweep:\n", "  sweep:\n    storage_path: s3://me@bucket/cells\n"))
+    check(file, [])
 
 
 def test_levels_that_ray_would_rename(project: Path) -> None:

@@ -192,7 +192,8 @@ def test_what_is_left_of_an_address_without_its_password() -> None:
     }
     assert {text: without_password(text) for text in shown} == shown
     began = time.process_time()
-    without_password("//" * 50_000 + ":" * 50_000)
+    for endless in ("//" * 50_000 + ":" * 50_000, "&" + "token" * 20_000, "http://a/" * 10_000, "hook" * 20_000):
+        without_password(endless)
     assert time.process_time() - began < 2
 
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from drill import FULL, LOST, PATIENCE, ROOT, Sweep, Undisturbed, below, ended, named, trained_twice, twice, wait_for
 
-PARTS = ("driver", "worker", "gcs_server", "raylet") if FULL else ("driver", "worker")
-"""A small sweep that loses its Ray is in tests/orchestration/test_runner_stop.py."""
+PARTS = ("driver", "worker", "gcs_server", "raylet") if FULL else ("worker",)
+"""After a worker the driver dies, too. A small sweep that loses its Ray is in tests/orchestration/test_runner_stop.py."""
 LIVES = range(5) if FULL else range(1)
 """Sweeps that are killed at one moment for each of PARTS, and then once more in the report."""
 HOOK = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])
@@ -63,6 +63,7 @@ def test_a_life_of_kills(life: int, undisturbed: Undisturbed, tmp_path: Path, le
                 wait_for(lambda: process.poll() is not None or len(sweep.finished()) > len(befores[-1][1]))
                 process.kill()
                 process.wait()
+                befores.append(("driver", sweep.finished()))
             elif part == "driver":
                 assert process.wait(LOST) == -signal.SIGKILL
             else:

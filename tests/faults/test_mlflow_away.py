@@ -74,7 +74,7 @@ def tracked(sweep: Sweep, undisturbed: Undisturbed, ledger: Callable[..., None],
     ledger(fault, lost=lost, twice=trained_twice(sweep.logs()))
 
 
-@pytest.mark.parametrize("trouble", ["killed", "stopped"] if FULL else ["stopped"])
+@pytest.mark.parametrize("trouble", ["killed", "stopped"] if FULL else ["killed"])
 def test_a_server_that_goes(
     trouble: str, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
 ) -> None:

@@ -42,6 +42,10 @@ class MadvError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class StorageError(MadvError):
+    """Storage that is full, read-only or away."""
+
+
 class ConfigError(MadvError):
     """A setting or an override that does not hold."""
 

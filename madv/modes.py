@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from madv.errors import MadvError
+from madv.errors import MadvError, Problem, StorageError
 
 OWN, GROUP = 0o077, 0o007
 """Masks of this process and its children: what they make is the user's alone, or the group's as well."""
@@ -39,6 +41,8 @@ def keep(group: str | None, *folders: Path) -> None:
                     hand_over(path)
         except OSError as error:
             raise MadvError(f"{folder} cannot be given to the group {group!r}: {error.strerror}") from None
+        except StorageError as error:
+            raise MadvError(f"{folder} cannot be given to the group {group!r}: {error}") from None
 
 
 def keep_as(mask: int) -> None:
@@ -77,9 +81,20 @@ def public_folder(folder: Path) -> None:
 
 def _make(folder: Path) -> list[Path]:
     """Make a folder; those that had not been there, the uppermost first."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()][::-1]
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        missing = [one for one in (folder, *folder.parents) if not one.exists()][::-1]
+        folder.mkdir(parents=True, exist_ok=True)
     return missing
+
+
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """A file or folder that cannot be written is trouble of the storage."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot be written: {error.strerror or error}; the same command writes it once it can be"
+        raise StorageError([Problem(place=str(place), message=message)]) from error
 
 
 def _number(group: str) -> int:

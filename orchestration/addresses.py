@@ -9,8 +9,8 @@ USER = re.compile(r"//[^/]*@")
 PASSWORD = re.compile(r"//[^/:@]*:")
 """What begins a login that has one, which may itself hold / and @."""
 SECRETS = re.compile(
-    r"([?&;](?:[\w.-]{,60}(?:passw|pwd|secret|token|signature|credential|access_?key|api_?key|authorization)[\w.-]{,60}"
-    r"|sig|key)=)[^\s&;'\"]*",
+    r"([?&;#](?:[\w.-]{,60}(?:passw|pwd|secret|token|signature|credential|authorization)[\w.-]{,60}"
+    r"|[\w.-]{,60}key|sig|auth|code|pass)=)[^\s&;'\"]*",
     re.I,
 )
 WEBHOOK = re.compile(

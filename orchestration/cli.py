@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -23,6 +24,8 @@ from orchestration.collect import add_gc
 from orchestration.interrupts import INTERRUPTED, twice_ends
 
 USER_ERROR = 2
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
+"""Errors that are nobody's bug, wherever they come."""
 MOST_PROBLEMS = 200
 """That are printed; every row of a table may have one."""
 
@@ -45,14 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if len(error.problems) > MOST_PROBLEMS:
                 print(f"madv: and {len(error.problems) - MOST_PROBLEMS:,} more like these", file=sys.stderr)
             return USER_ERROR
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                # The reader of our output has gone, as in `madv plan ... | head`.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return 0
+            if error.errno not in OF_THE_DISK:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            print(f"madv: {place}{error.strerror}; the same command goes on once that is mended", file=sys.stderr)
+            return USER_ERROR
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own farewell needs no second Ctrl-C
             print("madv: stopped", file=sys.stderr)
             return INTERRUPTED
-        except BrokenPipeError:
-            # The reader of our output has gone, as in `madv plan ... | head`.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
 
 
 def _sweep(options: argparse.Namespace) -> int:

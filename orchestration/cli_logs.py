@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"key": keys[-1], "cell": None if cell is None else _fields(cell), "events": own}, indent=2))
     else:
-        print("\n".join(map(printable, _told(keys, own, cell, trouble, store.attempts(keys[-1])))))
+        print("\n".join(map(printable, _told(keys, own, cell, trouble))))
     return 0
 
 
@@ -81,7 +81,7 @@ def _keys(text: str, logged: Sequence[Event], known: Iterable[str]) -> list[str]
     return found
 
 
-def _told(keys: Sequence[str], own: Sequence[Event], cell: Cell | None, trouble: str | None, tried: int) -> list[str]:
+def _told(keys: Sequence[str], own: Sequence[Event], cell: Cell | None, trouble: str | None) -> list[str]:
     """A cell's lines: what it is, how it ended, what it said, and its events."""
     last = own[-1] if own else {}
     variant = last.get("variant") or (f"variant {cell.variant[:12]}" if cell else "a variant")
@@ -94,7 +94,7 @@ def _told(keys: Sequence[str], own: Sequence[Event], cell: Cell | None, trouble:
     ends = [one for one in own if one["event"] == "cell ended"]
     state = cell.state if cell else "not trained" if trouble is None else "not there"
     failures = sum(one["event"] == "attempt failed" for one in own)
-    lines.append(f"state      {state}" + (f", after {max(tried, failures)} attempts" if max(tried, failures) else ""))
+    lines.append(f"state      {state}" + (f", after {failures} attempts" if failures else ""))
     if trouble and cell is None:
         lines.append(f"           {trouble}")
     if ends:

@@ -42,7 +42,7 @@ def nightly(file: Path) -> int:
     from orchestration.cli_sweep import sweep
     from orchestration.nightly_file import load_nightly, prepare_all
     from orchestration.nightly_record import read_record, write_record
-    from orchestration.references import References, references, write_references
+    from orchestration.references import References, references, share_references, write_references
 
     spec = load_nightly(file)
     folder = REPORTS / spec.name
@@ -70,7 +70,10 @@ def nightly(file: Path) -> int:
     record = {name: variants for name, variants in record.items() if name in names}
     keys = {key for variants in record.values() for one in variants.values() for _, _, key in one.cells}
     write_record(folder, record)
-    write_references(folder, kept | References(keys=frozenset(keys)))
+    kept |= References(keys=frozenset(keys))
+    write_references(folder, kept)
+    for storage in {prepared.plan.spec.storage_path for prepared in nights}:
+        share_references(storage, folder, kept)
     return _end(spec, folder, found, problems, last)
 
 

@@ -14,7 +14,7 @@ from orchestration.addresses import without_password
 from orchestration.cli_study import make_study
 from orchestration.failures import reasons
 from orchestration.journal import note
-from orchestration.references import references, write_references
+from orchestration.references import references, share_references, write_references
 from orchestration.verdict import Finding, Verdict, write_verdict
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
         return cli_search.report(prepared, overrides)
     study = make_study(prepared.plan, prepared.store, prepared.cache_root, overrides)
     folder = REPORTS / prepared.plan.spec.cluster_name
-    written = _write(study, folder, prepared.plan, prepared.cache_root)
+    written = _write(study, folder, prepared.plan, prepared.cache_root, shared=True)
     figures = write_paper_figures(study, folder / "figures") if with_figures else []
     files = {"latex": written.path_tex, "markdown": written.path_md, "csv": written.path_csv}
     if form in files:
@@ -67,15 +67,18 @@ def report_sweep(
 ) -> Report:
     """Write the report of the cells that are there into a folder, reports/<cluster_name> unless another is named."""
     study = make_study(plan, store, cache_root, overrides)
-    return _write(study, folder or REPORTS / plan.spec.cluster_name, plan, cache_root)
+    return _write(study, folder or REPORTS / plan.spec.cluster_name, plan, cache_root, shared=folder is None)
 
 
-def _write(study: Study, folder: Path, plan: Plan, cache_root: Path) -> Report:
-    """The report, and beside it what it says and refers to."""
+def _write(study: Study, folder: Path, plan: Plan, cache_root: Path, *, shared: bool) -> Report:
+    """The report, and beside it what it says and refers to, which a shared store is told, too."""
     from dashboards.report import write_report
 
     written = write_report(study, folder)
-    write_references(folder, references(plan, cache_root))
+    used = references(plan, cache_root)
+    write_references(folder, used)
+    if shared:
+        share_references(plan.spec.storage_path, folder, used)
     write_verdict(folder, verdict_of(written))
     note("report written", path=str(written.path_html.absolute()))
     return written

@@ -14,7 +14,7 @@ from orchestration.journal import note
 from orchestration.mlflow_search import Tried
 from orchestration.plan import PlannedCell, Variant
 from orchestration.prepared import Prepared
-from orchestration.references import references, write_references
+from orchestration.references import references, share_references, write_references
 from orchestration.search_nested import chosen
 from orchestration.search_plan import LEAST_TO_RACE, Candidate, Search
 from orchestration.search_study import open_study, repeated
@@ -46,6 +46,8 @@ def report_searches(prepared: Prepared, overrides: Sequence[str], folder: Path |
     if written.ablation is not None:
         used |= references(prepared.plan, prepared.cache_root)  # as the page of frozen ones shows them
     write_references(place, used)
+    if folder is None:
+        share_references(prepared.plan.spec.storage_path, place, used)
     note("report written", path=str(written.path_html.absolute()))
     return written
 

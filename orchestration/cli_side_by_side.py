@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from madv.errors import MadvError, Problem
-from orchestration.references import references, write_references
+from orchestration.references import references, share_references, write_references
 
 if TYPE_CHECKING:
     from dashboards.side_by_side import Side, SideBySide
@@ -63,6 +63,8 @@ def report_both(sweeps: Sequence[Named]) -> int:
     write_whole(folder / PAGE, page(found))
     first, second = (references(prepared.plan, prepared.cache_root) for prepared in ready)
     write_references(folder, first | second)
+    for storage in {prepared.plan.spec.storage_path for prepared in ready}:
+        share_references(storage, folder, first | second)
     console = new_console()
     _print_table(found)
     console.print(headline(found), highlight=False, markup=False)

@@ -12,7 +12,7 @@ from madv.errors import MadvError
 from orchestration.addresses import without_password
 from orchestration.budget import spend
 from orchestration.cli_plan import FAILED, SEARCH_HOURS, new_console, print_budget, print_plan
-from orchestration.ending import told
+from orchestration.ending import tell_lost, told
 from orchestration.interrupts import INTERRUPTED
 from orchestration.journal import note, recorded
 from orchestration.prepared import Prepared, prepare
@@ -54,7 +54,8 @@ def _sweep(
     """The same; verdict, warnings and where the report is go into the summary."""
     from orchestration.checkpoints import CheckpointStore
     from orchestration.cli_keep import keep_networks, show_clips
-    from orchestration.cli_report import failure_lines, mlflow_command, print_report, report_sweep
+    from orchestration.cli_report import REPORTS, failure_lines, mlflow_command, print_report, report_sweep
+    from orchestration.references import references, share_references
     from orchestration.runner import pending_cells, run
 
     console = new_console()
@@ -98,6 +99,7 @@ def _sweep(
         progress.stop()
         note("Ray lost", reason=reason)
         print(f"madv: Ray is lost: {reason}; {_so_far(progress, file, overrides)}", file=sys.stderr, flush=True)
+        tell_lost(prepared, reason)
 
     def train() -> None:
         with progress:
@@ -105,6 +107,10 @@ def _sweep(
             run(now, store, weights, root, on_event, checkpoints=checkpoints, on_lost=on_lost)
 
     try:
+        # Old cells that it goes on from are not to be collected elsewhere meanwhile.
+        share_references(
+            plan.spec.storage_path, REPORTS / plan.spec.cluster_name, references(plan, prepared.cache_root)
+        )
         if len(states) < len(now.cells):
             train()
         else:

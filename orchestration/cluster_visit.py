@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from madv.errors import ClusterError
+from madv.errors import ClusterError, StorageError
 
 if TYPE_CHECKING:
     from orchestration.cells import CellStore
@@ -151,7 +151,7 @@ def _look(folder: Folder, name: str, cache_root: str) -> Sight:
         marker = folder.get(name)
         if marker is not None:
             folder.put(name, marker)
-    except OSError as error:
+    except StorageError as error:
         trouble = str(error)
     return Sight(marker=marker, trouble=trouble, clips=os.path.isdir(cache_root), code=_fingerprint())
 

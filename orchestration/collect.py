@@ -6,11 +6,14 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from madv.data.cache_seal import ASIDE
+from orchestration.folders import open_folder
 from orchestration.references import References
 
 DAY = 86_400.0
@@ -22,7 +25,7 @@ class Old:
     """Something to remove."""
 
     kind: str
-    """cells, pretrained, checkpoints or clips."""
+    """cells, pretrained, checkpoints, clips or references."""
     name: str
     size: int
     """Bytes."""
@@ -48,12 +51,14 @@ def run(options: argparse.Namespace) -> int:
         MadvError: it cannot be told what the reports refer to; nothing is removed.
     """
     from orchestration.prepared import cache_folder
-    from orchestration.references import read_references
+    from orchestration.references import read_references, shared_references
 
-    kept = read_references(options.reports or [Path("reports")])
     before = time.time() - options.keep_days * DAY
+    shared, stale = shared_references(options.store, before)
+    kept = read_references(options.reports or [Path("reports")]) | shared
     sums: dict[str, tuple[int, int]] = {}
-    for old in old_ones(options.store, cache_folder(options.store), kept, before):
+    found = old_ones(options.store, cache_folder(options.store), kept, before)
+    for old in chain(found, old_references(options.store, stale)):
         if options.dry_run:
             print(f"{old.kind}/{old.name}  {_megabytes(old.size)}")
         else:
@@ -76,13 +81,19 @@ def old_ones(storage: str, cache_root: Path, kept: References, before: float) ->
     for kind, store in stores.items():
         for file in store.files():
             if file.modified < before and (file.key not in kept.keys or file.unfinished):
-                yield Old(
-                    kind=kind,
-                    name=file.name,
-                    size=file.size,
-                    remove=lambda store=store, name=file.name: store.folder.remove(name),  # type: ignore[misc]
-                )
+                remove = partial(store.folder.remove, file.name)
+                yield Old(kind=kind, name=file.name, size=file.size, remove=remove)
     yield from _old_caches(cache_root, kept.data, before)
+
+
+def old_references(storage: str, stale: Iterable[str]) -> Iterator[Old]:
+    """What was kept for reports that are no more."""
+    from orchestration.references import SHARED
+
+    folder = open_folder(storage, SHARED)
+    sizes = {file.name: file.size for file in folder.files()}
+    for name in stale:
+        yield Old(kind=SHARED, name=name, size=sizes.get(name, 0), remove=partial(folder.remove, name))
 
 
 def _old_caches(root: Path, kept: frozenset[str], before: float) -> Iterator[Old]:

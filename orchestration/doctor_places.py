@@ -36,7 +36,8 @@ print(json.dumps(clocks(os.environ["RAY_ADDRESS"])))
 
 def storage(path: str) -> Iterator[Finding]:
     """Whether files can be made, renamed, read and refused a second time where the cells are."""
-    from orchestration.folders import StorageError, open_folder
+    from madv.errors import StorageError
+    from orchestration.folders import open_folder
 
     if "://" not in path:
         yield disk("disk", path)

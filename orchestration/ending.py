@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from madv.errors import MadvError
 from orchestration.addresses import without_password
 from orchestration.notify import ENDED, notify, webhook
 
@@ -24,9 +25,6 @@ def told(prepared: Prepared, run: Callable[[dict[str, Any]], int]) -> int:
         prepared: the sweep.
         run: does it, and adds what it has to say to the summary.
     """
-    url = webhook(prepared.plan.spec.notify)
-    if url is None:
-        return run({})
     summary: dict[str, Any] = {}
     started = time.monotonic()
     event, code = FAILED, None
@@ -38,22 +36,38 @@ def told(prepared: Prepared, run: Callable[[dict[str, Any]], int]) -> int:
         summary["error"] = without_password(str(error)) or type(error).__name__
         raise
     finally:
-        spec = prepared.plan.spec
-        head: dict[str, Any] = {
-            "event": event,
-            "exit_code": code,
-            "sweep": spec.cluster_name,
-            "question": spec.question,
-        }
-        head |= {"digest": spec.digest[:12], "seconds": round(time.monotonic() - started, 1), "cells": _cells(prepared)}
-        trouble = notify(url, head | summary)
-        if trouble:
-            print(f"madv: not notified: {trouble}", file=sys.stderr)
+        _tell(prepared, event, code, summary | {"seconds": round(time.monotonic() - started, 1)})
+
+
+def tell_lost(prepared: Prepared, reason: str) -> None:
+    """The same where the process will not come to the end of run: its Ray is gone."""
+    _tell(prepared, FAILED, 2, {"error": f"Ray is lost: {reason}"})
+
+
+def _tell(prepared: Prepared, event: str, code: int | None, summary: dict[str, Any]) -> None:
+    spec = prepared.plan.spec
+    url = webhook(spec.notify)
+    if url is None:
+        return
+    head: dict[str, Any] = {
+        "event": event,
+        "exit_code": code,
+        "sweep": spec.cluster_name,
+        "question": spec.question,
+        "digest": spec.digest[:12],
+        "cells": _cells(prepared),
+    }
+    trouble = notify(url, head | summary)
+    if trouble:
+        print(f"madv: not notified: {trouble}", file=sys.stderr)
 
 
 def _cells(prepared: Prepared) -> dict[str, int]:
     """Of the plan: how many there are, are done, and have failed; of a search what is there so far."""
     keys = None if prepared.searches else [cell.key for cell in prepared.plan.cells]
-    states = Counter(prepared.store.states(keys).values())
+    try:
+        states = Counter(prepared.store.states(keys).values())
+    except MadvError:
+        return {}  # the storage is in trouble, which is what is told
     planned = {} if keys is None else {"planned": len(keys)}
     return planned | {"done": states["done"], "failed": states["failed"]}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from madv.errors import MadvError, Problem
+from madv.errors import Problem, StorageError
 from orchestration.addresses import without_password
 
 if TYPE_CHECKING:
@@ -21,12 +22,9 @@ UNFINISHED = ".tmp"
 """What the name of a file ends with while it is written."""
 BROKEN = ".broken"
 """What the name of a file ends with that was set aside: cut off or altered after it was written."""
+T = TypeVar("T")
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds before each further try to write: a network drive may hiccup, and a trained fold is worth the wait."""
-
-
-class StorageError(MadvError):
-    """Storage that is full, read-only or away."""
 
 
 class File(NamedTuple):
@@ -43,6 +41,9 @@ class Folder(Protocol):
     """A folder that need not exist yet. Every method raises StorageError where the storage is in trouble."""
 
     def __str__(self) -> str: ...
+    def make(self) -> None:
+        """Make it if it is not there; from now on, and in copies of this object, it is trouble if it is gone."""
+
     def put(self, name: str, content: bytes) -> None:
         """Write under a temporary name, then rename; the last of several writers wins."""
 
@@ -77,21 +78,28 @@ class LocalFolder:
     def __init__(self, path: str) -> None:
         # A relative folder would be another one in a worker, whose current directory differs.
         self.path = os.path.abspath(os.path.expanduser(path))
+        self._made = False
 
     def __str__(self) -> str:
         return self.path
 
+    def make(self) -> None:
+        with _trouble_at(self.path):
+            os.makedirs(self.path, exist_ok=True)
+        self._made = True
+
     def put(self, name: str, content: bytes) -> None:
         temporary = os.path.join(self.path, _temporary(name))
+        if not self._made:
+            self.make()
         with _trouble_at(self.path):
-            try:
-                file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
-            except FileNotFoundError:
-                os.makedirs(self.path, exist_ok=True)
-                file = open(temporary, "xb")  # noqa: SIM115
+            # A drive that is no longer mounted leaves an empty folder behind: nothing is made in it.
+            file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
             try:
                 with file:
                     file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())  # or a power cut leaves a file of its name without its content
                 os.replace(temporary, os.path.join(self.path, name))
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -120,8 +128,12 @@ class LocalFolder:
             os.unlink(os.path.join(self.path, name))
 
     def names(self) -> list[str]:
-        with _trouble_at(self.path), contextlib.suppress(FileNotFoundError):
-            return os.listdir(self.path)
+        with _trouble_at(self.path):
+            try:
+                return os.listdir(self.path)
+            except FileNotFoundError:
+                if self._made:
+                    raise
         return []
 
     def files(self) -> list[File]:
@@ -144,6 +156,10 @@ class RemoteFolder:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"uri": self.uri}  # a connection stays in its process
+
+    def make(self) -> None:
+        with _trouble_at(str(self)):
+            _ = self._connection
 
     @cached_property
     def _connection(self) -> tuple[FileSystem, str]:
@@ -218,21 +234,25 @@ def _trouble_at(place: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        reason = without_password(getattr(error, "strerror", None) or str(error))
-        message = f"the storage is in trouble: {reason}; what is there stays, and is gone on from later"
-        raise StorageError([Problem(place=place, message=message)]) from error
+        raise StorageError([Problem(place=place, message=in_words(error))]) from error
 
 
-def patiently(action: Callable[..., object], *arguments: object) -> None:
-    """Do it, again after each of PAUSES while the storage is in trouble.
+def in_words(error: Exception) -> str:
+    """What is said of trouble with the storage."""
+    reason = without_password(getattr(error, "strerror", None) or str(error))
+    return f"the storage is in trouble: {reason}; what is there stays, and is gone on from later"
+
+
+def patiently(action: Callable[..., T], *arguments: Any) -> T:
+    """Do it, again after each of PAUSES while the storage is in trouble, which the log says.
 
     Raises:
         StorageError: it still is.
     """
     for pause in PAUSES:
         try:
-            action(*arguments)
-            return
-        except StorageError:
+            return action(*arguments)
+        except StorageError as error:
+            logging.getLogger("madv").warning("%s; tried again in %g s", error.problems[0], pause)
             time.sleep(pause)
-    action(*arguments)
+    return action(*arguments)

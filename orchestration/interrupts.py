@@ -1,4 +1,4 @@
-"""Ctrl-C: once, what runs is brought to its end; twice, the process and all below it end now."""
+"""Ctrl-C and SIGTERM: once, what runs is brought to its end; twice, the process and all below it end now."""
 
 from __future__ import annotations
 
@@ -16,27 +16,48 @@ INTERRUPTED = 130
 
 @contextlib.contextmanager
 def twice_ends() -> Iterator[None]:
-    """Within, the first SIGINT raises KeyboardInterrupt, and the second ends the process whatever it is at."""
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT)
-    if not main or before is not signal.default_int_handler:
-        yield  # in a background job of a shell it is ignored
-        return
+    """Within, the first SIGINT or SIGTERM raises KeyboardInterrupt, and the second ends the process whatever it is at.
 
-    def first(number: int, frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGINT, second)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, first)
+    A scheduler that takes its machine back sends SIGTERM: what is being written deserves the same.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # In a background job of a shell Ctrl-C is ignored, and stays so.
+    usual = (signal.default_int_handler, signal.SIG_DFL)
+    ours = [number for number, handler in before.items() if handler in usual]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
+    for number in ours:
+        signal.signal(number, first)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Ray has a SIGTERM of its own, which would end a sweep without a word; what there was comes back."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def first(number: int, frame: FrameType | None) -> NoReturn:
+    """The handler of the first."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(one) is first:
+            signal.signal(one, second)
+    raise KeyboardInterrupt
 
 
 def second(number: int, frame: FrameType | None) -> NoReturn:
     """The handler of the second."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
     # Not by print: the first may have come in the middle of one.
     with contextlib.suppress(OSError):
         os.write(sys.__stderr__.fileno(), b"\nmadv: stopped at once; what was finished is kept\n")  # type: ignore[union-attr]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestration.folders import BROKEN, UNFINISHED, StorageError, open_folder
+from madv.errors import StorageError
+from orchestration.folders import BROKEN, UNFINISHED, open_folder
 
 State = Literal["done", "failed"]
 
 ATTEMPTS = ".attempts"
+DAY = 86_400.0
+"""Seconds."""
 KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -42,6 +47,7 @@ class KeyedStore:
 
     def __init__(self, root: str | os.PathLike[str], name: str) -> None:
         self.folder = open_folder(root, name)
+        self._run = uuid.uuid4().hex[:12]  # of a driver; its workers have copies
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r})"
@@ -76,17 +82,21 @@ class KeyedStore:
     def record_attempt(self, key: str) -> int:
         """Count one more attempt, before the fold starts: a killed worker reports nothing. Returns the count.
 
-        At most one worker holds a key at a time, so that reading and writing need no lock.
+        At most one worker of a run holds a key at a time, so that reading and writing need no lock.
         """
         count = self.attempts(key) + 1
-        self.folder.put(key + ATTEMPTS, str(count).encode())
+        self.folder.put(self._attempts(key), str(count).encode())
         return count
 
     def attempts(self, key: str) -> int:
-        """Attempts since the key was last done or cleared."""
-        content = self.folder.get(key + ATTEMPTS) or b"0"
+        """Attempts within this run: what Ctrl-C or a power cut ended has not failed, and another sweep that works on
+        the same key at the same time counts its own."""
+        content = self.folder.get(self._attempts(key)) or b"0"
         # An unreadable count is worth one attempt: the file shows that there was at least one.
         return int(content) if content.isdigit() and len(content) < 10 else 1
+
+    def _attempts(self, key: str) -> str:
+        return f"{key}.{self._run}{ATTEMPTS}"
 
     def set_aside(self, name: str) -> str:
         """Rename a file that is not what was written, so that its key is worked on again; what became of it, in words.
@@ -101,16 +111,18 @@ class KeyedStore:
     def clear_failed(self, key: str) -> None:
         """Forget a failure and its attempts, so that the key is worked on again."""
         self.folder.remove(key + self.failed)
-        self.folder.remove(key + ATTEMPTS)
+        self.folder.remove(self._attempts(key))
 
     def finish(self, key: str, content: bytes) -> None:
         """Store what is done, whole or not at all; it ends the record of failures and attempts."""
         self.folder.put(key + self.done, content)
         self.folder.remove(key + self.failed)
-        self.folder.remove(key + ATTEMPTS)
+        self.folder.remove(self._attempts(key))
 
-    def forget_attempts(self, keys: Iterable[str]) -> None:
-        """Attempts count within one run: what Ctrl-C or a power cut ended has not failed."""
-        tried = {name.removesuffix(ATTEMPTS) for name in self.folder.names() if name.endswith(ATTEMPTS)}
-        for key in tried.intersection(keys):
-            self.clear_failed(key)
+    def begin(self) -> None:
+        """Make the folder before workers write into it, and remove the counts of runs that are long over."""
+        self.folder.make()
+        if any(name.endswith(ATTEMPTS) for name in self.folder.names()):
+            for name, _, modified in self.folder.files():
+                if name.endswith(ATTEMPTS) and modified < time.time() - DAY:
+                    self.folder.remove(name)

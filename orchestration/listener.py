@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.folders import StorageError
+from madv.errors import StorageError
 from orchestration.gpu_use import Use
 from orchestration.journal import EVENTS, note
 from orchestration.tasks import CellEvent, TrialTask

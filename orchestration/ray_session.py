@@ -14,7 +14,7 @@ from pathlib import Path
 from madv.errors import ClusterError
 from orchestration.cluster_head import check_head, explain
 from orchestration.cluster_visit import Visit, begin
-from orchestration.interrupts import end_now
+from orchestration.interrupts import end_now, handlers_kept
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -63,7 +63,9 @@ def ray_session(on_lost: Callable[[str], None], visit: Visit | None = None) -> I
     starting = (RuntimeError, OSError, ValueError, ray.exceptions.RayError)
     try:
         # The number of CPUs is never passed: a cluster that is joined has its own, and refuses.
-        ray.init(address=address, log_to_driver=False, logging_level="CRITICAL", include_dashboard=_dashboard(address))
+        with handlers_kept():
+            dashboard = _dashboard(address)
+            ray.init(address=address, log_to_driver=False, logging_level="CRITICAL", include_dashboard=dashboard)
     except Exception as error:
         # Of a node that does not come up in time Ray says so by an Exception of no kind.
         if type(error) is not Exception and not isinstance(error, starting):
@@ -160,6 +162,8 @@ def _health_check() -> Callable[[], str | None]:
         dead = [name for name, _ in node.dead_processes() if name in ("raylet", "gcs_server")]
         if dead:
             return f"Ray's {' and '.join(dead)} ended"
+        if _deaf(node.raylet_socket_name):
+            return "Ray's raylet of this machine ended"
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=PERIOD).close()
             missed = 0
@@ -170,6 +174,18 @@ def _health_check() -> Callable[[], str | None]:
         return None
 
     return check
+
+
+def _deaf(address: str) -> bool:
+    """Whether nobody listens at the socket of a raylet: of a cluster that is joined its processes are not ours."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _within(seconds: float, action: Callable[[], None]) -> None:

@@ -1,20 +1,26 @@
-"""What a report or a nightly record refers to, kept beside it: `madv gc` leaves that alone."""
+"""What a report or a nightly record refers to, kept beside it and in the store: `madv gc` leaves that alone."""
 
 from __future__ import annotations
 
 import json
+import logging
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from madv.errors import MadvError, Problem
+from madv.errors import MadvError, Problem, StorageError
 from madv.whole_file import write_whole
+from orchestration.folders import open_folder
+from orchestration.ids import digest
 
 if TYPE_CHECKING:
     from orchestration.plan import Plan
 
 FILE = "cells.json"
+SHARED = "references"
+"""Of a store: what the reports of all who sweep over it refer to."""
 PAGE = "index.html"
 """By which the folder of a report is known."""
 
@@ -44,7 +50,51 @@ def references(plan: Plan, cache_root: Path) -> References:
 
 def write_references(folder: Path, found: References) -> None:
     """Write cells.json into the folder of a report."""
-    write_whole(folder / FILE, json.dumps({"keys": sorted(found.keys), "data": sorted(found.data)}, indent=0))
+    write_whole(folder / FILE, json.dumps(_plain(found), indent=0))
+
+
+def share_references(storage: str, folder: Path, found: References) -> None:
+    """The same into the store, for whoever else collects there and does not see the folder.
+
+    Storage that may only be read is warned of: the report is there.
+    """
+    report, host = str(folder.absolute()), socket.gethostname()
+    content = json.dumps({"host": host, "report": report, **_plain(found)}, indent=0)
+    try:
+        open_folder(storage, SHARED).put(f"{digest([host, report])[:32]}.json", content.encode())
+    except StorageError as error:
+        logging.getLogger("madv").warning("madv: `madv gc` elsewhere will not know of %s: %s", folder, error)
+
+
+def shared_references(storage: str, before: float) -> tuple[References, list[str]]:
+    """What all reports of a store refer to, and names of files that have none: theirs was of this machine, has gone,
+    and they were written before a time (Unix, seconds).
+
+    Raises:
+        MadvError: one cannot be read.
+    """
+    folder = open_folder(storage, SHARED)
+    found, stale, problems = References(), [], []
+    for name, _, modified in folder.files():
+        if not name.endswith(".json"):
+            continue
+        try:
+            held = json.loads(folder.get(name) or b"")
+            gone = held["host"] == socket.gethostname() and not Path(held["report"]).exists()
+            if gone and modified < before:
+                stale.append(name)
+            else:
+                found |= References(keys=frozenset(held["keys"]), data=frozenset(held["data"]))
+        except (ValueError, KeyError, TypeError):
+            message = "cannot be read; delete it once you know whose report it was"
+            problems.append(Problem(place=f"{folder}/{name}", message=message))
+    if problems:
+        raise MadvError(problems)
+    return found, stale
+
+
+def _plain(found: References) -> dict[str, list[str]]:
+    return {"keys": sorted(found.keys), "data": sorted(found.data)}
 
 
 def read_references(reports: Iterable[Path]) -> References:

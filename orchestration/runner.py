@@ -79,10 +79,9 @@ def run(
     if not pending and not again:
         return
     first = pending_pretraining(plan, [*pending, *again], weights)
-    store.forget_attempts([cell.key for cell in pending])
-    if checkpoints is not None:
-        checkpoints.forget_attempts([cell.key for cell in again])
-    weights.forget_attempts([cell.key for cell in first])
+    for one in (store, weights, checkpoints):
+        if one is not None:
+            one.begin()
     resources = plan.spec.resources
     with ray_session(on_lost, Visit.of(plan, store, cache_root)) as available:
         from ray import tune
@@ -106,6 +105,7 @@ def run(
                     weights=weights,
                     cache_root=cache_root.absolute(),
                     threads=max(1, int(resources.cpus_per_trial)),
+                    attempts=resources.attempts,
                     trainer=trainer,
                     pretrainer=pretrainer,
                     loader=loader,

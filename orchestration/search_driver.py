@@ -139,7 +139,6 @@ class Driver:
                 trial.set_user_attr(REASON, "; ".join(dict.fromkeys(map(str, error.problems))))
                 self._study.tell(trial, state=TrialState.FAIL)
                 continue
-            self._store.forget_attempts([cell.key for cell in candidate.cells])
             self._on_candidate(candidate, False)
             return _Running(trial=trial, candidate=candidate)
         return None

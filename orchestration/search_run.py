@@ -60,6 +60,8 @@ def run_searches(
     left = [(search, study, resume(study, search)) for search, study in studies if study is not None]
     if not any(budget for _, _, budget in left):
         return
+    store.begin()
+    weights.begin()
     resources = searches[0].plan.spec.resources
     with ray_session(on_lost, Visit.of(searches[0].plan, store, cache_root)) as available:
         from orchestration.search_driver import Driver
@@ -88,6 +90,7 @@ def run_searches(
                     weights=weights,
                     cache_root=cache_root.absolute(),
                     threads=max(1, int(resources.cpus_per_trial)),
+                    attempts=resources.attempts,
                     trainer=trainer,
                     pretrainer=PRETRAINER,
                     loader=loader,

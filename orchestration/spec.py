@@ -44,6 +44,7 @@ CONTROLS = ("repeat", "shuffled_labels")
 """The reference again, with seeds of its own; the reference trained on shuffled labels."""
 BASE_EXAMPLE = "[dataset=synthetic, model=madv_tiny]"
 MAX_SEEDS = 1000
+MAX_ATTEMPTS = 10
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names a folder of the report and an experiment of MLflow."""
 
@@ -65,6 +66,8 @@ class Resources:
     cpus_per_trial: float = 1
     gpus_per_trial: float | Literal["auto"] = "auto"
     """auto: a share of a GPU where there is one, else none."""
+    attempts: int = 2
+    """A fold that has failed so often, by an error or its worker's death, is recorded as failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,12 +216,17 @@ def _resources(section: Section) -> Resources:
     gpus: float | Literal["auto"] = "auto"
     if section.values.get("gpus_per_trial", "auto") != "auto":
         gpus = section.number("gpus_per_trial", 0, lambda value: value >= 0, "auto or a number of GPUs from 0")
-    return Resources(cpus_per_trial=cpus, gpus_per_trial=gpus)
+    attempts = section.values.get("attempts", 2)
+    if not _is_int(attempts) or not 1 <= attempts <= MAX_ATTEMPTS:
+        section.problem(f"must be a whole number from 1 to {MAX_ATTEMPTS}, not {show(attempts)}", "attempts")
+        attempts = 2
+    return Resources(cpus_per_trial=cpus, gpus_per_trial=gpus, attempts=attempts)
 
 
 def _digest(content: dict[str, Any]) -> str:
     """Of the order of factors and levels too: the first level is the reference."""
     options = {key: asdict(content[key]) for key in ("design", "protocol", "resources", "report")}
+    del options["resources"]["attempts"]  # nothing that is compared
     if content["search"] is not None:
         options["search"] = asdict(content["search"])
     factors = [[factor, list(map(list, levels.items()))] for factor, levels in content["design"].factors.items()]

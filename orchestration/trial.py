@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
+from madv.errors import Problem, StorageError
 from madv.modes import keep_as
 from orchestration.addresses import without_password
 from orchestration.beside import Beside, imported
 from orchestration.cell_records import done_cell, failed_cell
 from orchestration.checkpoints import keep
-from orchestration.folders import StorageError, patiently
+from orchestration.folders import in_words, patiently
 from orchestration.gpu_use import Use, out_of_memory, watched
 from orchestration.overheard import overheard
 from orchestration.tasks import Outcome, TrialTask, Work
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from madv.pretrained import Pretrained
     from orchestration.keyed_store import KeyedStore
     from orchestration.plan import PlannedCell
-
-ATTEMPTS = 2
-"""A fold that has failed so often is recorded as failed."""
 
 
 class FoldTrial(Trainable):  # type: ignore[misc]
@@ -97,9 +95,9 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         assert store is not None
         self._store = store
         try:
-            known = store.states([cell.key for cell in self._task.cells])
+            known = patiently(store.states, [cell.key for cell in self._task.cells])
         except StorageError:
-            known = {}  # the first fold cannot be written then, and says why
+            known = {}  # the first fold finds the storage in trouble, too, and says why
         self._ended: dict[str, tuple[Outcome, float]] = {key: (state, 0.0) for key, state in known.items()}
         self._alone: set[str] = set()  # whose numbers failed beside others
         self._beside = Beside(self._workload.together, self._task, self._limits)
@@ -118,13 +116,15 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         """Train the first of these cells and others beside it as one program, if they can be: those that cannot, or do
         not come to an end so, are trained alone, where what is wrong with them is recorded."""
         while len(group := self._beside.group(cells, self._fold)) > 1:
-            if any(self._store.attempts(cell.key) for cell in group):
+            if any(patiently(self._store.attempts, cell.key) for cell in group):
                 return  # they took a worker down
             started = time.time()
             for cell in group:
                 patiently(self._store.record_attempt, cell.key)
             try:
                 results = self._beside.train(group, self._fold, self._start)
+            except StorageError:
+                raise
             except Exception as error:
                 for cell in group:
                     self._store.clear_failed(cell.key)
@@ -143,22 +143,22 @@ class FoldTrial(Trainable):  # type: ignore[misc]
 
     def _train_alone(self, planned: PlannedCell) -> tuple[Outcome, float]:
         """Train the fold unless its attempts are used up; store what came of it."""
-        store = self._store
-        reason = (
-            f"the worker process died in each of {ATTEMPTS} attempts (out of memory, killed, or a crash below Python)"
-        )
+        store, most = self._store, self._workload.attempts
+        reason = f"the worker process died in each of {most} attempts (out of memory, killed, or a crash below Python)"
         started = time.time()
-        while store.attempts(planned.key) < ATTEMPTS:
+        while patiently(store.attempts, planned.key) < most:
             # Counted before the fold starts: a worker that is killed reports nothing.
             patiently(store.record_attempt, planned.key)
             started = time.time()
             try:
                 pretrains = self._task.work == "pretraining"
                 finish = self._pretrained(planned) if pretrains else self._trained(planned, started)
+            except StorageError:
+                raise  # no fault of the fold's
             except Exception as error:
-                # The one place that catches everything: the traceback goes into the cell.
+                # The one place that catches everything else: the traceback goes into the cell.
                 reason = without_password(traceback.format_exc())
-                self._failures.append((store.attempts(planned.key), reason))
+                self._failures.append((patiently(store.attempts, planned.key), reason))
                 if self._workload.crowd and out_of_memory(error):
                     store.clear_failed(planned.key)
                     return "crowded", 0.0
@@ -223,7 +223,7 @@ class FoldTrial(Trainable):  # type: ignore[misc]
 
         weights = self._workload.weights
         try:
-            return decode(*weights.read(planned.start)).state
+            return decode(*patiently(weights.read, planned.start)).state
         except PretrainedError as error:
             aside = weights.set_aside(planned.start + weights.done)
             logging.getLogger("madv").warning("%s: %s, and is trained again now", error, aside)
@@ -253,5 +253,17 @@ class FoldTrial(Trainable):  # type: ignore[misc]
         """A data set's clips, mapped once by each worker."""
         settings = repr(dataset)
         if settings not in self._clips:
-            self._clips[settings] = imported(self._workload.loader)(dataset, self._workload.cache_root)
+            self._clips[settings] = patiently(self._read, dataset)
         return self._clips[settings]
+
+    def _read(self, dataset: DatasetConfig) -> Clips:
+        """What a drive does not give is no fault of the fold's.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            clips: Clips = imported(self._workload.loader)(dataset, self._workload.cache_root)
+        except OSError as error:
+            raise StorageError([Problem(place=str(self._workload.cache_root), message=in_words(error))]) from error
+        return clips

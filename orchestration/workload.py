@@ -36,6 +36,8 @@ class Workload:
     """Where the trained networks stay; None: they go."""
     together: str | None = None
     """module:function with the signature of madv.together.train_folds; None: one fold after the other."""
+    attempts: int = 2
+    """A fold that has failed so often is recorded as failed."""
     crowd: bool = False
     """Whether trials share a GPU: one that finds too little memory leaves the fold for when there are fewer."""
     pilot: bool = False

@@ -15,7 +15,7 @@ import pytest
 from drill import FULL, LOST, PATIENCE, ROOT, Sweep, Undisturbed, below, ended, named, trained_twice, twice, wait_for
 
 PARTS = ("driver", "worker", "gcs_server", "raylet") if FULL else ("worker",)
-"""After a worker the driver dies, too. A small sweep that loses its Ray is in tests/orchestration/test_runner_stop.py."""
+"""After a worker the driver dies, too; a small sweep that loses its Ray is in orchestration/test_runner_stop.py."""
 LIVES = range(5) if FULL else range(1)
 """Sweeps that are killed at one moment for each of PARTS, and then once more in the report."""
 HOOK = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])

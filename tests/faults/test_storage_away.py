@@ -38,7 +38,19 @@ def gone(disk: Path) -> Callable[[], object]:
     return back
 
 
-TROUBLES = {"full": full, "read-only": read_only, "gone": gone}
+def unmounted(disk: Path) -> Callable[[], object]:
+    """The empty folder that a network drive was mounted at; what mounts it again finds it empty still."""
+    (disk / "store").rename(disk / "hidden")
+    (disk / "store").mkdir()
+
+    def back() -> None:
+        (disk / "store").rmdir()
+        (disk / "hidden").rename(disk / "store")
+
+    return back
+
+
+TROUBLES = {"full": full, "read-only": read_only, "gone": gone, "unmounted": unmounted}
 
 
 @pytest.mark.parametrize("trouble", TROUBLES if FULL else ["full"])
@@ -70,3 +82,25 @@ def test_storage_in_trouble(
         assert sweep.table() == undisturbed.table
         assert twice(before, after) == 0
         assert not list((disk / "store").rglob("*.tmp"))
+
+
+@pytest.mark.skipif(not FULL, reason="make faults")
+def test_no_room_for_the_report(undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
+    """The cells are elsewhere: what is missing is written by the same command."""
+    with small_disk(tmp_path / "disk", megabytes=8) as disk:
+        sweep = undisturbed.again(tmp_path / "sweep")
+        sweep.folder.mkdir()
+        (disk / "reports").mkdir()
+        (sweep.folder / "reports").symlink_to(disk / "reports")
+        filler = fill(disk)
+        assert sweep.run() == 2, sweep.output()
+        assert "cannot be written: No space left on device" in sweep.output()
+        assert "Traceback" not in sweep.output()
+        before = sweep.finished()
+        filler.unlink()
+        assert sweep.run() == 0, sweep.output()
+        after = sweep.finished()
+        lost = len(undisturbed.predictions) - len(after)
+        ledger("no room for the report", lost=lost, twice=twice(before, after))
+        assert sweep.table() == undisturbed.table
+        assert twice(before, after) == 0

@@ -60,5 +60,6 @@ def test_ctrl_c_once_finishes_and_twice_ends_now(
     after = sweep.finished()
     assert sweep.table() == undisturbed.table
     lost = len(undisturbed.predictions) - len(after)
-    ledger("Ctrl-C, once and twice" if FULL else "Ctrl-C twice", tried=2 if FULL else 1, lost=lost, twice=twice(before, after))
+    what = "Ctrl-C, once and twice" if FULL else "Ctrl-C twice"
+    ledger(what, tried=2 if FULL else 1, lost=lost, twice=twice(before, after))
     assert twice(before, after) == 0

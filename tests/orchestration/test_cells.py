@@ -107,6 +107,23 @@ def test_done_ends_failures_and_attempts(store: CellStore) -> None:
     assert store.folder.names() == [f"{KEY}.parquet"]
 
 
+def test_each_run_counts_its_own_attempts(store: CellStore) -> None:
+    other, copy = CellStore(str(store.folder)[:-6]), pickle.loads(pickle.dumps(store))
+    assert [store.record_attempt(KEY), other.record_attempt(KEY), copy.record_attempt(KEY)] == [1, 1, 2]
+    store.clear_failed(KEY)
+    assert [one.attempts(KEY) for one in (store, other, copy)] == [0, 1, 0]
+
+
+def test_counts_of_runs_that_are_long_over_go(tmp_path: Path) -> None:
+    old, young, new = CellStore(tmp_path), CellStore(tmp_path), CellStore(tmp_path)
+    old.record_attempt(KEY)
+    (file,) = (tmp_path / "cells").iterdir()
+    os.utime(file, (0, 0))
+    young.record_attempt(KEY)
+    new.begin()
+    assert [one.attempts(KEY) for one in (old, young)] == [0, 1]
+
+
 def test_clear_failed(store: CellStore) -> None:
     store.record_attempt(KEY)
     store.write(failed())

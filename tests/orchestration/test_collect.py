@@ -11,7 +11,7 @@ import pytest
 from orchestration.cells import CellStore
 from orchestration.checkpoints import CheckpointStore
 from orchestration.cli import main
-from orchestration.references import References, write_references
+from orchestration.references import References, share_references, write_references
 from orchestration.weights import WeightStore
 
 KEPT, LOST, YOUNG = "a" * 64, "b" * 64, "c" * 64
@@ -95,3 +95,29 @@ def test_a_report_that_does_not_say_what_it_used_stops_it(
 def test_a_missing_folder_of_reports_is_no_permission(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gc", "--reports", "elsewhere"]) == 2
     assert "elsewhere" in capsys.readouterr().err
+
+
+def test_reports_elsewhere_keep_theirs(names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody else's report over the same store, in a folder that is not looked into; it goes, and so do its cells."""
+    report = tmp_path / "theirs" / "two"
+    report.mkdir(parents=True)
+    share_references("store", report, References(keys=frozenset({LOST}), data=frozenset({"f2"})))
+    (file,) = (tmp_path / "store" / "references").iterdir()
+    age(file, 31)
+    assert main(["gc"]) == 0
+    assert f"{LOST}.parquet" in there() and (tmp_path / "store" / "clips" / "unused").is_dir()
+    report.rmdir()
+    assert main(["gc", "--keep-days", "40"]) == 0
+    assert file.exists()
+    assert main(["gc"]) == 0
+    assert there() == names
+    assert "1 of references" in capsys.readouterr().out
+
+
+def test_a_reference_that_cannot_be_read_stops_it(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("store/references").mkdir()
+    Path("store/references/x.json").write_text('{"host": 3}')
+    before = there()
+    assert main(["gc"]) == 2
+    assert there() == before
+    assert "references/x.json: cannot be read" in capsys.readouterr().err

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.folders import LocalFolder, RemoteFolder, StorageError, open_folder
+from madv.errors import StorageError
+from orchestration import folders
+from orchestration.folders import LocalFolder, RemoteFolder, open_folder, patiently
 
 
 @pytest.mark.parametrize("start", ["", "file://"])
@@ -54,3 +56,33 @@ def test_a_disk_that_refuses_is_a_sentence(tmp_path: Path) -> None:
     for action in (folder.names, folder.files, lambda: folder.get("a"), lambda: folder.put("a", b"")):
         with pytest.raises(StorageError, match=r"store/cells: the storage is in trouble: Not a directory"):
             action()
+
+
+def test_a_drive_that_is_no_longer_mounted_is_trouble(tmp_path: Path) -> None:
+    """Its mount point is an empty folder, in which nothing is made."""
+    folder = LocalFolder(str(tmp_path / "store" / "cells"))
+    assert folder.names() == []
+    folder.make()
+    folder.put("a", b"1")
+    worker = pickle.loads(pickle.dumps(folder))
+    (tmp_path / "store").rename(tmp_path / "hidden")
+    (tmp_path / "store").mkdir()
+    for one in (folder, worker):
+        for action in (one.names, one.files, lambda one=one: one.put("b", b"2")):
+            with pytest.raises(StorageError, match="No such file or directory"):
+                action()
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_patience_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(folders, "PAUSES", (0.0, 0.0))
+    answers = iter([StorageError("away"), StorageError("away"), 7])
+
+    def answer() -> int:
+        found = next(answers)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    assert patiently(answer) == 7
+    assert caplog.messages == ["away; tried again in 0 s"] * 2

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from webhook_server import webhook_server
 
-from madv.errors import MadvError, SpecError
-from orchestration.ending import told
+from madv.errors import MadvError, SpecError, StorageError
+from orchestration.ending import tell_lost, told
 from orchestration.notify import VARIABLE, notify
 from orchestration.spec import load_spec
 
@@ -71,6 +71,24 @@ def test_an_error_is_told_and_goes_on(hook: SimpleNamespace) -> None:
         told(prepared(hook.url), run)
     body = hook.bodies[0][2]
     assert (body["event"], body["exit_code"], body["error"]) == ("failed", None, "the disk is full")
+
+
+def test_storage_that_is_gone_is_told_without_its_cells(hook: SimpleNamespace) -> None:
+    def gone(*_: object) -> Any:
+        raise StorageError("the storage is in trouble")
+
+    ready = prepared(hook.url)
+    ready.store = SimpleNamespace(states=gone)
+    with pytest.raises(StorageError):
+        told(ready, gone)
+    ((_, _, body),) = hook.bodies
+    assert (body["event"], body["cells"], body["error"]) == ("failed", {}, "the storage is in trouble")
+
+
+def test_a_lost_ray_is_told(hook: SimpleNamespace) -> None:
+    tell_lost(prepared(hook.url), "Ray's raylet ended")
+    ((_, _, body),) = hook.bodies
+    assert (body["event"], body["exit_code"], body["error"]) == ("failed", 2, "Ray is lost: Ray's raylet ended")
 
 
 def test_a_webhook_that_fails_stops_nothing_and_keeps_its_secret(

@@ -70,12 +70,15 @@ def test_a_fold_that_kills_its_worker_twice_is_recorded_as_failed(store: CellSto
     assert len((tmp_path / "trained").read_text().splitlines()) == 15
 
 
-def test_attempts_of_an_earlier_run_do_not_count(store: CellStore) -> None:
+def test_attempts_of_another_run_do_not_count(store: CellStore, tmp_path: Path) -> None:
+    """One that was killed, or another sweep that works on the same cells now."""
     plan = simulated.plan(subjects=2)
+    other = CellStore(tmp_path / "store")
     for _ in range(2):
-        store.record_attempt(plan.cells[0].key)
+        other.record_attempt(plan.cells[0].key)
     events = sweep(store, "train", subjects=2)
     assert Counter(event.state for event in events) == {"done": 8}
+    assert other.attempts(plan.cells[0].key) == 2
 
 
 def test_with_nothing_pending_ray_is_not_imported(store: CellStore) -> None:

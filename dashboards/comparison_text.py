@@ -145,6 +145,6 @@ def _grid(names: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[
 
 def _tabular(names: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [["method", *columns], *([name, *row] for name, row in zip(names, rows, strict=True))]
-    head, *body = [" & ".join(line) + r" \\" for line in lines]
+    head, *body = map(text.latex_row, lines)
     start = [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\toprule", head, r"\midrule"]
     return "\n".join([*start, *body, r"\bottomrule", r"\end{tabular}"])

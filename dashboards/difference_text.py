@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.difference import Difference
+from dashboards.text import plain_markdown
 
 UNCHANGED = "the same cells"
 
@@ -29,10 +30,10 @@ def markdown(
     found: Sequence[Difference], problems: Sequence[str], gone: Sequence[str], *, title: str, first: bool
 ) -> str:
     """The report: what stands out first, then all variants that are not the same cells."""
-    lines = [f"# {title}", "", headline(found, problems, first=first), ""]
-    lines += [f"- {problem}" for problem in problems]
-    lines += [f"- {_failures(one)}" for one in found if one.broke]
-    lines += [f"- {name} is no longer compared" for name in gone]
+    lines = [f"# {plain_markdown(title)}", "", plain_markdown(headline(found, problems, first=first)), ""]
+    lines += [f"- {plain_markdown(problem)}" for problem in problems]
+    lines += [f"- {plain_markdown(_failures(one))}" for one in found if one.broke]
+    lines += [f"- {plain_markdown(name)} is no longer compared" for name in gone]
     shown = [one for one in found if one.trained or one.broke]
     if len(lines) > 4:
         lines.append("")
@@ -54,8 +55,9 @@ def _row(one: Difference) -> str:
     difference = "" if comparison is None else _interval(comparison.difference, comparison.low, comparison.high, "+.3f")
     p = "" if comparison is None or comparison.p_holm is None else f"{comparison.p_holm:.3f}"
     time = "" if slowdown is None else "x " + _interval(slowdown.ratio, slowdown.low, slowdown.high, ".2f")
-    values = [one.sweep, one.variant, _score(one.before), _score(one.after), difference, p, time, says(one)]
-    return "| " + " | ".join(value.replace("|", r"\|") for value in values) + " |"
+    names = [plain_markdown(one.sweep), plain_markdown(one.variant)]
+    values = [*names, _score(one.before), _score(one.after), difference, p, time, says(one)]
+    return "| " + " | ".join(values) + " |"
 
 
 def says(one: Difference) -> str:

@@ -18,8 +18,8 @@ SHOWN_AT_FIRST = 7
 """Variants whose learning curves are drawn before the reader asks for more."""
 
 
-def draw_learning(rows: pd.DataFrame, quantity: str, reference: str | None) -> Figure:
-    """Training loss or accuracy against epoch: mean over cells, with a band for few variants."""
+def draw_learning(rows: pd.DataFrame, quantity: str, reference: str | None, *, enlarged: bool) -> Figure:
+    """Training loss or accuracy against epoch, whole or enlarged: mean over cells, with a band for few variants."""
     names = list(dict.fromkeys(rows["variant"]))
     shown = set(names[:SHOWN_AT_FIRST]) | {reference}
     traces: list[Json] = []
@@ -36,13 +36,13 @@ def draw_learning(rows: pd.DataFrame, quantity: str, reference: str | None) -> F
         }
         traces += [band, line]
     return Figure(
-        name=f"training-{quantity}",
-        caption=f"Training {quantity} by epoch: mean over folds and seeds; the band holds the middle "
+        name=f"training-{quantity}{'-enlarged' if enlarged else ''}",
+        caption=f"Training {quantity} {_view(rows, enlarged)}: mean over folds and seeds; the band holds the middle "
         f"{BAND[1] - BAND[0]} % of them. These are the clips trained on, not those that are scored."
         + (" More variants appear when their names are clicked." if len(names) > len(shown) else ""),
         alternative=_at_the_end(rows, quantity),
         traces=traces,
-        layout=_curves_layout(quantity, len(names), "tozero"),
+        layout=_curves_layout(quantity, len(names), "normal" if enlarged else "tozero"),
         data=rows,
     )
 
@@ -51,15 +51,19 @@ def draw_methods_learning(rows: pd.DataFrame, quantity: str, *, enlarged: bool) 
     """Training loss or accuracy of every method against epoch, whole or enlarged, as the paper's Figures 3 to 18."""
     groups = [(str(name), part) for name, part in rows.groupby("variant", sort=False)]
     own = " Each method lowers its own loss, so that levels cannot be compared." if quantity == "loss" else ""
-    view = f"from epoch {rows['epoch'].min()} on, enlarged" if enlarged else "by epoch"
     return Figure(
         name=f"training-{quantity}{'-enlarged' if enlarged else ''}",
-        caption=f"Training {quantity} of each method {view}: mean over folds and seeds, on the clips trained on.{own}",
+        caption=f"Training {quantity} of each method {_view(rows, enlarged)}: mean over folds and seeds, on the clips "
+        f"trained on.{own}",
         alternative=_at_the_end(rows, quantity),
         traces=[_curve(place, name, part) for place, (name, part) in enumerate(groups)],
         layout=_curves_layout(quantity, len(groups), "normal" if enlarged else "tozero"),
         data=rows,
     )
+
+
+def _view(rows: pd.DataFrame, enlarged: bool) -> str:
+    return f"from epoch {rows['epoch'].min()} on, enlarged" if enlarged else "by epoch"
 
 
 def _curve(place: int, name: str, part: pd.DataFrame) -> Json:
@@ -72,7 +76,8 @@ def _curve(place: int, name: str, part: pd.DataFrame) -> Json:
         "y": numbers(part["mean"]),
         "name": label(name),
         "line": {"width": 2, "color": f"@line{place % HUES}", "dash": LINES[place // HUES % len(LINES)]},
-        "hovertemplate": f"{label(name)}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+        # Not the name itself, which may look like a placeholder.
+        "hovertemplate": "%{fullData.name}<br>epoch %{x}: %{y:.3f}<extra></extra>",
     }
 
 

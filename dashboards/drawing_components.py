@@ -126,7 +126,8 @@ def draw_parts(analysis: Analysis, level: str) -> list[Figure]:
     from dashboards import figures
 
     name, found = text.METRIC_NAMES[analysis.study.metric], analysis.components
-    based = f"with its {level} interval, on the seeds and subjects that all variants have."
+    shared = f"{text.count(found.seeds, 'seed')} and {text.count(found.subjects, 'subject')}"
+    based = f"with its {level} interval, on the {shared} that all variants have."
     drawn = []
     if found.shapley:
         start = "the variant with none of them" if found.trained_nothing else "always saying the most frequent class"

@@ -21,7 +21,7 @@ def ablation_latex(analysis: Analysis) -> str:
     }
     heads = ["variant", text.METRIC_NAMES[metric], "interval", "difference", "interval"]
     heads += [text.METRIC_NAMES[name] for name in others]
-    rows = [_row(result, metric, others, best) for result in analysis.results]
+    rows = [_row(result, metric, study.alpha, others, best) for result in analysis.results]
     lines = [
         r"\begin{table}",
         r"\centering",
@@ -31,7 +31,7 @@ def ablation_latex(analysis: Analysis) -> str:
         r"\toprule",
         " & ".join(plain(head) for head in heads) + r" \\",
         r"\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
+        *map(text.latex_row, rows),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
@@ -39,7 +39,7 @@ def ablation_latex(analysis: Analysis) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(result: VariantResult, metric: str, others: list[str], best: dict[str, str]) -> list[str]:
+def _row(result: VariantResult, metric: str, alpha: float, others: list[str], best: dict[str, str]) -> list[str]:
     plain, comparison = text.plain_latex, result.comparison
 
     def score(name: str) -> str:
@@ -48,7 +48,7 @@ def _row(result: VariantResult, metric: str, others: list[str], best: dict[str, 
 
     difference, extent = "", ""
     if comparison is not None:
-        difference = plain(text.signed(comparison.difference)) + _stars(comparison.p_holm)
+        difference = plain(text.signed(comparison.difference)) + _stars(comparison.p_holm, alpha)
         extent = plain(text.interval(comparison.low, comparison.high, sign=True))
     return [
         plain(result.variant.name),
@@ -60,14 +60,21 @@ def _row(result: VariantResult, metric: str, others: list[str], best: dict[str, 
     ]
 
 
-def _stars(p: float | None) -> str:
-    stars = next((mark for limit, mark in STARS if p is not None and p <= limit), "")
+def _marks(alpha: float) -> list[tuple[float, str]]:
+    """Those of STARS that call nothing significant that the study does not, and its own level where there is none."""
+    marks = [(limit, mark) for limit, mark in STARS if limit <= alpha]
+    return marks or [(alpha, "*")]
+
+
+def _stars(p: float | None, alpha: float) -> str:
+    stars = next((mark for limit, mark in _marks(alpha) if p is not None and p <= limit), "")
     return f"$^{{{stars}}}$" if stars else ""
 
 
 def _caption(analysis: Analysis) -> str:
     study = analysis.study
-    name, level = text.METRIC_NAMES[study.metric], f"{1 - study.alpha:.0%}"
+    name, level = text.METRIC_NAMES[study.metric], f"{100 * (1 - study.alpha):g}%"
+    marks = ", ".join(f"{mark} {limit:g}".replace("0.", ".") for limit, mark in _marks(study.alpha)[::-1])
     once = "Each clip is predicted once" if study.optimistic else "Each subject is held out once"
     parts = [
         *analysis.warnings,
@@ -77,7 +84,7 @@ def _caption(analysis: Analysis) -> str:
         + (f", data set {study.dataset}" if study.dataset else "")
         + f". {once}; predictions are pooled, then scored.",
         f"{level} intervals over subjects; differences in {name} to the reference, paired by subject; p by exchange of "
-        "subjects after Holm: * .05, ** .01, *** .001. Best in bold.",
+        f"subjects after Holm: {marks}. Best in bold.",
     ]
     if analysis.partial:
         parts.append("Partial: not all cells are done.")

@@ -132,7 +132,12 @@ def draw(analysis: Analysis) -> dict[str, list[Figure]]:
         "differences": [drawing.draw_differences(compared, metric, level)] if len(compared) else [],
         "parts": drawing_components.draw_parts(analysis, level),
         "spread": drawing_components.draw_spread(analysis, level),
-        "learning": [drawing_cells.draw_learning(rows, name, reference) for name, rows in curves.items() if len(rows)],
+        "learning": [
+            drawing_cells.draw_learning(part, name, reference, enlarged=enlarged)
+            for name, rows in curves.items()
+            for enlarged, part in ((False, rows), (True, figures.enlarged(rows)))
+            if len(part)
+        ],
         "subjects": [drawing_cells.draw_subjects(figures.subjects(analysis))] if len(scored) else [],
         "cost": [
             drawing.draw_cost(costs, cost, metric) for cost in ("seconds", "parameters") if costs[cost].notna().any()
@@ -179,7 +184,14 @@ def _progress(analysis: Analysis) -> str:
 
 
 def _left_out(analysis: Analysis) -> list[str]:
-    names = list(analysis.components.left_out)
+    names, found = list(analysis.components.left_out), analysis.components
+    if found.effects and not found.shapley:
+        why = "that takes every combination of them, on two subjects at least, and 12 parts at most"
+        return [f"What each part is worth by its Shapley value is not known: {why}.", *_without(names, analysis)]
+    return _without(names, analysis)
+
+
+def _without(names: list[str], analysis: Analysis) -> list[str]:
     if not names or len(names) == len(analysis.study.variants):
         return []
     return [f"Left out with all that needs them, for they have no two subjects complete: {text.several(names)}."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ PLAIN = ("#6b7780", "o")
 WIDTH = 6.3
 """Of a text block, inches."""
 FORMATS = ("svg", "pdf")
+LINE, LINES = 36, 3
+"""Characters of a name's line, and its lines."""
 
 
 def write_figures(analysis: Analysis, folder: Path) -> list[Path]:
@@ -67,15 +70,16 @@ def _draw(points: list[Point], axis: str, path: Path, *, zero: bool) -> list[Pat
     settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "madv", "font.size": 9}
     files = []
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(WIDTH, 0.6 + 0.24 * len(points)), layout="constrained")
+        labels = [_label(point[0]) for point in points]
+        lines = sum(label.count("\n") for label in labels)
+        figure = Figure(figsize=(WIDTH, 0.6 + 0.24 * len(points) + 0.14 * lines), layout="constrained")
         plot = figure.add_subplot()
         for place, (_, value, low, high, verdict) in enumerate(points):
             colour, mark = STYLE.get(verdict, PLAIN)
             if low is not None and high is not None:
                 plot.plot([low, high], [place, place], color=colour, linewidth=1.5)
             plot.plot([value], [place], mark, color=colour, markersize=5)
-        # A dollar sign would start a formula.
-        plot.set_yticks(range(len(points)), [point[0].replace("$", r"\$") for point in points])
+        plot.set_yticks(range(len(points)), labels)
         plot.set_ylim(len(points) - 0.4, -0.6)
         plot.set_xlabel(axis)
         plot.spines[["top", "right"]].set_visible(False)
@@ -87,3 +91,12 @@ def _draw(points: list[Point], axis: str, path: Path, *, zero: bool) -> list[Pat
             figure.savefig(files[-1], metadata=dated)
             publish(files[-1])
     return files
+
+
+def _label(name: str) -> str:
+    """A name beside its row: no sign that a file cannot hold, three lines at most, and no formula."""
+    clean = "".join(sign if sign.isprintable() else " " for sign in name)
+    lines = textwrap.wrap(clean, LINE) or [""]
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], f"{lines[LINES - 1][: LINE - 1]}…"]
+    return "\n".join(lines).replace("$", r"\$")

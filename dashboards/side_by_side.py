@@ -12,6 +12,8 @@ from dashboards.analysis import Analysis, VariantResult, analyse
 from dashboards.difference import Difference, Earlier, differences
 from dashboards.study import Study
 
+UNCOMPARED = ("not compared", "cannot be compared", "not tested")
+"""What a row says that tells nothing of its difference."""
 SLOWER = 1.2
 """Folds that take so many times as long are called slower, where the interval leaves no doubt that they do."""
 
@@ -116,6 +118,8 @@ def headline(found: SideBySide) -> str:
     both = [row for row in found.rows if row.first and row.second]
     if not both:
         return "The two have no variant in common, by name."
+    if all(row.says in UNCOMPARED for row in both):
+        return f"Nothing could be compared of {text.count(len(both), 'variant')} that both have: the notes say why."
     named: dict[str, list[str]] = defaultdict(list)
     for row in both:
         named[row.says].append(f"“{row.name}”")

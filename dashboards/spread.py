@@ -26,6 +26,8 @@ class Spread:
     """The same at the strictest level of Holm's adjustment."""
     reach: float | None = None
     """Smallest margin within which the best of its comparisons could show a difference to lie."""
+    subjects: int = 0
+    """That the comparison of most subjects rests on."""
     splits: Mapping[str, VarianceSplit] = field(default_factory=dict)
     """By variant, of the accuracies by seed and subject."""
     ranking: Ranking | None = None
@@ -48,6 +50,7 @@ def find_spread(study: Study, outcomes: Outcomes, comparisons: Sequence[Comparis
         detectable=None if median is None else precision.detectable(*median, study.alpha),
         detectable_holm=None if median is None else precision.detectable(*median, strictest),
         reach=min((precision.reach(one.error or 0.0, one.subjects, study.alpha) for one in tested), default=None),
+        subjects=max((one.subjects for one in tested), default=0),
         splits={name: split for name, split in splits.items() if split is not None},
         ranking=ranking.rank(np.stack([accuracies[name].mean(axis=0) for name in ranked]), study.alpha)
         if ranked
@@ -66,7 +69,7 @@ def sentences(spread: Spread, study: Study) -> list[str]:
             f"{precision.POWER:.0%} by one comparison of this study, one of {text.score(spread.detectable_holm)} after "
             "Holm’s adjustment at its strictest; smaller ones mostly go unseen."
         )
-        if len(study.subjects) < precision.LEAST_SUBJECTS:
+        if spread.subjects < precision.LEAST_SUBJECTS:
             said.append(
                 f"With fewer than {precision.LEAST_SUBJECTS} subjects no difference is said to be none in practice "
                 "(report.margin): too few subjects agree by chance."
@@ -77,6 +80,8 @@ def sentences(spread: Spread, study: Study) -> list[str]:
                 f"comparison here is precise enough to show that: it takes a margin of {text.score(spread.reach)} at "
                 "least, or more subjects."
             )
+    if spread.ranking is None and len(study.variants) >= ranking.LEAST:
+        said.append("Mean ranks are not shown: they need every cell of every variant, and two subjects at least.")
     gains = [precision.gain_of_more_seeds(split, len(study.seeds)) for split in spread.splits.values()]
     if gains:
         said.append(

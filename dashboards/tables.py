@@ -43,7 +43,7 @@ def markdown(analysis: Analysis) -> str:
     """The table for a README or a paper's draft, with what was compared and how."""
     study = analysis.study
     name = text.METRIC_NAMES[study.metric]
-    level = f"{1 - study.alpha:.0%}"
+    level = f"{100 * (1 - study.alpha):g}%"
     once = "each clip predicted once" if study.optimistic else "each subject held out once"
     heads = ["variant", f"{name} [{level}]", "UAR", "accuracy", "macro-F1", "difference", "p (Holm)", "verdict"]
     lines = [

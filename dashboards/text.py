@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
+
 from dashboards.statistics import Verdict
 
 METRIC_NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -85,10 +88,9 @@ def plain_csv(text: str) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """A text that stays within its cell of a Markdown table and is no markup or HTML."""
-    for sign in "\\`*_[]<>|#":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    """A text that stays within its cell of a Markdown table and is no markup, HTML or formula."""
+    written = html.escape(" ".join(text.split()), quote=False)
+    return "".join(f"\\{sign}" if sign in "\\`*_[]|#~$!" else sign for sign in written)
 
 
 LATEX = {
@@ -110,3 +112,9 @@ LATEX = {
 def plain_latex(text: str) -> str:
     """A text that LaTeX prints as it is."""
     return " ".join("".join(LATEX.get(sign, sign) for sign in text).split())
+
+
+def latex_row(cells: Sequence[str]) -> str:
+    """A row of a table; what comes after the end of the row before must not be read as its argument or star."""
+    guard = "{}" if cells[0].startswith(("[", "*")) else ""
+    return guard + " & ".join(cells) + r" \\"

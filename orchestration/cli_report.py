@@ -7,9 +7,11 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from madv.errors import MadvError
 from orchestration.addresses import without_password
 from orchestration.cli_study import make_study
 from orchestration.failures import reasons
@@ -46,6 +48,8 @@ def report(file: Path, overrides: Sequence[str], *, form: str, with_figures: boo
     if prepared.searches:
         from orchestration import cli_search
 
+        if form != "table" or with_figures:
+            raise MadvError("--format and --figures are of an ablation's report; a search leaves its tables in files")
         return cli_search.report(prepared, overrides)
     study = make_study(prepared.plan, prepared.store, prepared.cache_root, overrides)
     folder = REPORTS / prepared.plan.spec.cluster_name
@@ -67,6 +71,8 @@ def report_sweep(
 ) -> Report:
     """Write the report of the cells that are there into a folder, reports/<cluster_name> unless another is named."""
     study = make_study(plan, store, cache_root, overrides)
+    if folder is not None:
+        study = replace(study, clips=False)  # their page is beside the sweep's own report
     return _write(study, folder or REPORTS / plan.spec.cluster_name, plan, cache_root, shared=folder is None)
 
 

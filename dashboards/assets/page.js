@@ -94,7 +94,8 @@
     const order = (a, b) => {
       const [x, y] = [value(a), value(b)];
       if (x === "" || y === "") return (x === "") - (y === ""); // what is missing stays last
-      const sign = numeric ? Number(x) - Number(y) : x.localeCompare(y, undefined, { numeric: true });
+      const difference = numeric ? Number(x) - Number(y) : NaN; // a setting may be a word
+      const sign = Number.isNaN(difference) ? x.localeCompare(y, undefined, { numeric: true }) : difference;
       return descending ? -sign : sign;
     };
     body.append(...[...body.rows].sort(order));
@@ -105,5 +106,7 @@
       const name = row.cells[1].dataset.sort.toLowerCase();
       row.hidden = !words.every((word) => name.includes(word));
     }
+    const left = [...body.rows].filter((row) => !row.hidden).length;
+    document.getElementById("left").textContent = words.length ? `${left || "none"} of ${body.rows.length}` : "";
   });
 })();

@@ -116,7 +116,7 @@ def test_drawings_are_json_with_escaped_names(tiny: Study) -> None:
         drawing.draw_scores(scores, "uf1", "95 %"),
         drawing.draw_differences(figures.differences(analysis), "uf1", "95 %"),
         drawing.draw_cost(costs, "parameters", "uf1"),
-        drawing_cells.draw_learning(figures.learning_curves(analysis, "loss"), "loss", "reference"),
+        drawing_cells.draw_learning(figures.learning_curves(analysis, "loss"), "loss", "reference", enlarged=False),
         drawing_cells.draw_subjects(figures.subjects(analysis)),
     ]
     for figure in drawn:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dashboards.analysis import analyse
-from dashboards.latex import ablation_latex
+from dashboards.latex import _stars, ablation_latex
 from dashboards.paper_figures import write_figures
 from dashboards.study import Study
 
@@ -27,6 +27,14 @@ def test_the_best_is_bold_and_differences_are_marked(study_of: StudyOf) -> None:
         stars = "***" if result.comparison.p_holm <= 0.001 else "**" if result.comparison.p_holm <= 0.01 else "*"
         assert re.findall(r"\$\^\{(\*+)\}\$", row) == [stars]
     assert r"\caption{Which input streams does MADV-Net need? 12 subjects, 108 clips, 2 seeds." in table
+
+
+def test_marks_and_level_are_those_of_the_study(study_of: StudyOf) -> None:
+    """At a level of .005 a p of .008 is no star, and 99.5 are not 100."""
+    table = ablation_latex(analyse(replace(study_of(), alpha=0.005)))
+    assert r"99.5\% intervals" in table and "p by exchange of subjects after Holm: *** .001." in table
+    assert [_stars(p, 0.005) for p in (0.0005, 0.004, 0.008, None)] == ["$^{***}$", "", "", ""]
+    assert [_stars(p, 0.0005) for p in (0.0004, 0.0008)] == ["$^{*}$", ""]
 
 
 def test_text_of_the_study_is_escaped(study_of: StudyOf) -> None:

@@ -16,7 +16,7 @@ import pytest
 from made_up import failed_cell
 from sklearn import metrics as sk
 
-from dashboards import text
+from dashboards import paper_figures, text
 from dashboards.analysis import analyse
 from dashboards.report import write_report
 from dashboards.study import Study, StudyVariant
@@ -125,7 +125,7 @@ def test_page_asks_the_network_for_nothing_and_has_every_section(study_of: Study
     ):
         assert place in page.ids
     assert len(page.ids) == len(set(page.ids))
-    assert content.count('role="img" aria-label="') == 12
+    assert content.count('role="img" aria-label="') == 14
     assert "Partial result" not in content
 
 
@@ -153,9 +153,21 @@ def test_hostile_names_are_text_everywhere(study_of: StudyOf, tmp_path: Path) ->
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
     assert f"'{HOSTILE}" in rows[0] and any(row[0] == f"'{HOSTILE}" for row in rows)
     for line in report.path_md.read_text(encoding="utf-8").splitlines():
-        assert "<img" not in line.replace("\\<", "")
+        assert "<img" not in line
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 9
+
+
+def test_texts_are_no_markup_of_markdown_or_latex() -> None:
+    assert text.plain_markdown("a|b $x$ ~~c~~ &lt; <i>\n|") == r"a\|b \$x\$ \~\~c\~\~ &amp;lt; &lt;i&gt; \|"
+    assert text.latex_row(["[1pt] x", ".5"]) == r"{}[1pt] x & .5 \\"
+    assert text.latex_row(["x", "*"]) == r"x & * \\"
+
+
+def test_names_beside_a_figures_rows() -> None:
+    assert paper_figures._label("a\0b\udc80 $x$") == r"a b  \$x\$"
+    long = paper_figures._label("texture=off " * 20)
+    assert long.count("\n") == 2 and long.endswith("…") and max(map(len, long.split("\n"))) <= 36
 
 
 def test_a_report_comes_however_bad_the_study(study_of: StudyOf, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from drill import FULL, ROOT, SMALL, Sweep, Undisturbed
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     """The demo's sweep, or a small one."""
-    # Three epochs instead of seven: what a fold computes is no matter to what it is lost by, and there are a hundred sweeps.
+    # Three epochs instead of seven: how a fold is lost does not depend on what it computes, and there are many sweeps.
     demo = (ROOT / "sweeps" / "ablate_streams.yaml").read_text().replace("train=demo]", "train=demo, train.epochs=3]")
     text = demo if FULL else SMALL
     folder = tmp_path_factory.mktemp("undisturbed")

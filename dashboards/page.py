@@ -105,6 +105,7 @@ def page(analysis: Analysis, table: pd.DataFrame, methods: MethodComparison | No
         first_matrices=FIRST_MATRICES,
         factors=_factors(analysis),
         reference_levels=analysis.reference.variant.levels if analysis.reference else {},
+        shared=analysis.reference.variant.overrides if analysis.reference else (),
         in_order=sorted(analysis.results, key=lambda result: names[result.variant.name]),
         provenance=study.provenance.items(),
         resamples=f"{statistics.RESAMPLES:,}",

@@ -170,11 +170,11 @@ def _race(search: Search) -> str:
 
 def provenance(prepared: Prepared, first: Search) -> dict[str, str]:
     """What was run: of the sweep, and of a search of it."""
-    from orchestration.mlflow_values import git_commit
+    from orchestration.mlflow_values import checkout
     from orchestration.search_study import storage_url
 
     return {
-        "commit": git_commit() or "not in a git checkout",
+        "commit of this report": checkout(),
         "data": prepared.plan.facts.fingerprint[:12],
         "code": prepared.plan.code[:12],
         "sweep": prepared.plan.spec.digest[:12],

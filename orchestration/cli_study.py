@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.designs import aliases
-from orchestration.mlflow_values import git_commit
+from orchestration.mlflow_values import checkout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +164,8 @@ def _provenance(plan: Plan, cells: Sequence[Cell]) -> dict[str, str]:
     }
     devices = sorted({cell.device for cell in cells if cell.state == "done"})
     return {
-        "commit": git_commit() or "not in a git checkout",
+        "commit of this report": checkout(),
+        "made on": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "data": plan.facts.fingerprint[:12],
         "code": plan.code[:12],
         "sweep": plan.spec.digest[:12],

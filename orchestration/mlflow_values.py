@@ -115,12 +115,24 @@ def _no_formulas(texts: Sequence[str]) -> list[str]:
 @functools.cache
 def git_commit() -> str | None:
     """The commit of the checkout that runs; None outside of one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    return _git("rev-parse", "HEAD") or None
+
+
+def checkout() -> str:
+    """The same for a reader, who is told of changes that no commit has."""
+    commit = git_commit()
+    if commit is None:
+        return "not in a git checkout"
+    return f"{commit} with changes" if _git("status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _git(*arguments: str) -> str:
+    """What it prints; nothing where it fails."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
+        return ""
 
 
 def provenance(plan: Plan) -> dict[str, str]:
@@ -138,4 +150,6 @@ def dataset_input(plan: Plan) -> Any:
     digits = plan.facts.fingerprint[:36]  # all that MLflow keeps; the tag has the whole
     source = dataset.path or f"{dataset.kind} (made)"
     entity = Dataset(name=dataset.kind, digest=digits, source_type="local", source=source)
-    return DatasetInput(dataset=entity, tags=[InputTag(key="mlflow.data.context", value="leave-one-subject-out")])
+    by_subject = plan.variants[0].config.protocol.split == "subjects"
+    how = "leave-one-subject-out" if by_subject else "random split"
+    return DatasetInput(dataset=entity, tags=[InputTag(key="mlflow.data.context", value=how)])

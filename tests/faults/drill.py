@@ -24,7 +24,7 @@ from orchestration.journal import events
 
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("MADV_FAULTS") == "full"
-"""`make faults`: the demo's own sweep, and every fault as often as promised."""
+"""`make faults`: every fault as often as promised, kills in the demo's own sweep."""
 PATIENCE = 900 if FULL else 300
 """Seconds after which a sweep hangs; a busy machine takes long to start Python and Ray."""
 LOST = 60

@@ -12,8 +12,11 @@ from drill import Sweep, Undisturbed, trained_twice
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is one worker")
-def test_one_worker_and_another_order(undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
+def test_one_worker_and_another_order(
+    undisturbed_demo: Undisturbed, tmp_path: Path, ledger: Callable[..., None]
+) -> None:
     """One worker on one core, the factors backwards; the undisturbed sweep has a worker a core."""
+    undisturbed = undisturbed_demo
     text = undisturbed.sweep.text
     (factors,) = re.findall(r"(?:^ +\w+: {on: .*\n)+", text, re.MULTILINE)
     backwards = Sweep(

@@ -40,8 +40,8 @@ def same(sweep: Sweep, undisturbed: Undisturbed) -> None:
 
 
 @pytest.mark.parametrize("life", LIVES)
-def test_a_life_of_kills(life: int, undisturbed: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
-    rng = random.Random(life)
+def test_a_life_of_kills(life: int, undisturbed_demo: Undisturbed, tmp_path: Path, ledger: Callable[..., None]) -> None:
+    rng, undisturbed = random.Random(life), undisturbed_demo
     sweep = undisturbed.again(tmp_path)
     parts = rng.sample(PARTS, len(PARTS))
     cells = len(undisturbed.predictions)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import simulated
 
+from orchestration import mlflow_values
 from orchestration.addresses import without_password
 from orchestration.cells import CellStore
 from orchestration.cli_report import mlflow_command
@@ -198,6 +199,21 @@ def test_what_is_left_of_an_address_without_its_password() -> None:
     for endless in ("//" * 50_000 + ":" * 50_000, "&" + "token" * 20_000, "http://a/" * 10_000, "hook" * 20_000):
         without_password(endless)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"rev-parse": "abc"}, "abc"),
+        ({"rev-parse": "abc", "status": " M a.py"}, "abc with changes"),
+        ({}, "not in a git checkout"),
+    ],
+)
+def test_a_reader_is_told_of_changes_without_a_commit(
+    answers: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_values, "_git", lambda command, *_: answers.get(command, ""))
+    assert mlflow_values.checkout() == said
 
 
 def test_a_slow_store_does_not_hold_the_sweep(

@@ -213,6 +213,7 @@ def test_a_reader_is_told_of_changes_without_a_commit(
     answers: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mlflow_values, "_git", lambda command, *_: answers.get(command, ""))
+    monkeypatch.setattr(mlflow_values, "git_commit", mlflow_values.git_commit.__wrapped__)  # without its memory
     assert mlflow_values.checkout() == said
 
 

@@ -80,4 +80,4 @@ def read_cell(folder: Path, content: bytes) -> None:
     cell = cell_file.decode(content, KEY, str(folder / "hostile.parquet"))
     log_metrics([cell])
     mlflow_values.predictions_csv([cell])
-    cli_logs._told([KEY], [], cell, None, 0)
+    cli_logs._told([KEY], [], cell, None)

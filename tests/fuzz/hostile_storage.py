@@ -21,7 +21,6 @@ from madv import checkpoint, pretrained
 from orchestration import addresses, cli_logs
 from orchestration.checkpoints import CheckpointStore
 from orchestration.folders import open_folder
-from orchestration.keyed_store import ATTEMPTS
 from orchestration.weights import WeightsError
 
 STATE = {"streams.a.weight": torch.ones(2, 3), "streams.a.bias": torch.zeros(0)}
@@ -58,8 +57,8 @@ def networks() -> st.SearchStrategy[bytes]:
 def read_network(folder: Path, content: bytes) -> None:
     """And what a store says of one that failed."""
     store = CheckpointStore(folder)
-    for ending in (ATTEMPTS, store.failed):
-        store.folder.put(KEY + ending, content[-20:])
+    for name in (store._attempts(KEY), KEY + store.failed):
+        store.folder.put(name, content[-20:])
     assert store.attempts(KEY) >= 0
     with pytest.raises(WeightsError):
         store.read(KEY)

@@ -31,10 +31,11 @@ class Beside:
         self.possible = trainer is not None and task.work == "training" and task.config.train.folds_per_step != 1
 
     def group(self, cells: Sequence[PlannedCell], folds: Folds) -> list[PlannedCell]:
-        """The first cell and those that can be trained beside it, in order."""
+        """The first cell and those of its seed that can be trained beside it, in order."""
         config = self._task.config
+        cells = [cell for cell in cells if cell.seed == cells[0].seed]  # a candidate's folds are of several
         if len(cells) == 1:
-            return list(cells)
+            return cells
         from madv.together import groups, most_at_once
 
         most = self._limits.setdefault(self._task.digest, most_at_once(config))
@@ -43,12 +44,12 @@ class Beside:
         return [found[fold.subject] for fold in first]
 
     def train(self, cells: Sequence[PlannedCell], folds: Folds, start: Callable[[PlannedCell], Any]) -> list[Any]:
-        """What train_folds gives for these cells: a FoldResult, or the error of that fold, each."""
+        """What train_folds gives for these cells of one seed: a FoldResult, or the error of that fold, each."""
         assert self._trainer is not None
         clips = folds(cells[0])[0]
         train_folds = imported(self._trainer)
         chosen, starts = [folds(cell)[1] for cell in cells], [start(cell) for cell in cells]
-        found: list[Any] = train_folds(self._task.config, chosen, clips, self._task.seed, starts=starts)
+        found: list[Any] = train_folds(self._task.config, chosen, clips, cells[0].seed, starts=starts)
         return found
 
     def retreat(self, size: int, error: Exception) -> None:

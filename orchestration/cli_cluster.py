@@ -36,14 +36,17 @@ def render(options: argparse.Namespace) -> int:
     from orchestration.spec import load_spec
 
     pods = Kubernetes(**{name: getattr(options, name) for name in OF_PODS})
+    # The project's root here is /home/ray/madv there.
+    file: Path = options.file.absolute()
+    file = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else options.file
     if not is_nightly(options.file):
         name = load_spec(options.file, options.overrides).cluster_name
-        job = ray_job(name, "sweep", options.file, options.overrides, pods)
+        job = ray_job(name, "sweep", file, options.overrides, pods)
     elif options.overrides:
         raise MadvError(f"{options.overrides[0]}: a nightly file says itself what is appended to which sweep's base")
     else:
         # Tried again, a night that moved would compare with itself and say that nothing did.
-        job = ray_job(load_nightly(options.file).name, "nightly", options.file, (), pods, retries=0)
+        job = ray_job(load_nightly(options.file).name, "nightly", file, (), pods, retries=0)
     texts = {"rayjob": to_yaml(job), "cronjob": "---\n".join(map(to_yaml, cron_job(job, pods)))}
     if options.out is None:
         print("---\n".join(texts.values()), end="")

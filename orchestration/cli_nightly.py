@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from madv.errors import MadvError
+from orchestration import nightly_process
 
 if TYPE_CHECKING:
     from dashboards.difference import Difference, Earlier
@@ -35,16 +36,26 @@ def nightly(file: Path) -> int:
     """Sweep, compare with last night, write the difference report and tonight's record.
 
     Raises:
-        MadvError: something is wrong with a file; nothing has been trained.
+        MadvError: something is wrong with a file, and nothing has been trained; or what came of it cannot be written.
     """
-    from dashboards.difference import differences
-    from orchestration.cli_report import REPORTS
-    from orchestration.cli_sweep import sweep
-    from orchestration.nightly_file import load_nightly, prepare_all
-    from orchestration.nightly_record import read_record, write_record
-    from orchestration.references import References, references, share_references, write_references
+    from orchestration.nightly_file import load_nightly
 
     spec = load_nightly(file)
+    try:
+        return _nightly(spec)
+    except MadvError as error:
+        _tell(spec, BROKE, f"the night of {spec.name} stopped", [str(one) for one in error.problems])
+        raise
+
+
+def _nightly(spec: NightlySpec) -> int:
+    from dashboards.difference import differences
+    from orchestration.cli_report import REPORTS
+    from orchestration.nightly_file import prepare_all
+    from orchestration.nightly_record import read_record, write_record
+    from orchestration.references import References, references, share_references, write_references
+    from orchestration.runner import pending_cells
+
     folder = REPORTS / spec.name
     last = read_record(folder)
     nights = prepare_all(spec)
@@ -54,15 +65,21 @@ def nightly(file: Path) -> int:
     kept = References()
     for listed, prepared in zip(spec.sweeps, nights, strict=True):
         name = prepared.plan.spec.cluster_name
+        code, why = nightly_process.sweep_apart(listed)
+        if code == INTERRUPTED:
+            return INTERRUPTED  # last night's record stays: the next night compares with that
         try:
-            if sweep(listed.file, listed.overrides, retry_failed=False) == INTERRUPTED:
-                return INTERRUPTED  # last night's record stays: the next night compares with that
+            if left := pending_cells(prepared.plan, prepared.store):
+                problems.append(f"{name} stopped: {why}; {len(left)} cells are left")
+                continue  # what it was last night stays in the record
+            study = _study(prepared, listed.overrides, spec.alpha)
+            tonight = differences(study, _earlier(prepared, (last or {}).get(name, {})), spec.slower)
         except MadvError as error:
             print(f"madv: {error}", file=sys.stderr)
-            problems.append(f"{name} stopped: {error.problems[0]}")
-            continue  # what it was last night stays in the record
-        study = _study(prepared, listed.overrides, spec.alpha)
-        tonight = differences(study, _earlier(prepared, (last or {}).get(name, {})), spec.slower)
+            problems.append(f"{name}: {error.problems[0]}")
+            continue
+        if code not in (0, 1):  # 1: cells failed, which the differences say
+            problems.append(f"{name} was trained, and then stopped: {why}")
         found += tonight
         record[name] = _record(study, tonight)
         kept |= references(prepared.plan, prepared.cache_root)
@@ -127,7 +144,6 @@ def _end(
     """Write the report, print its sentence and tell the webhook."""
     from dashboards.difference_text import headline, markdown
     from madv.whole_file import write_whole
-    from orchestration.notify import notify, webhook
 
     first = last is None
     before = {(sweep, variant) for sweep, variants in (last or {}).items() for variant in variants}
@@ -143,10 +159,17 @@ def _end(
         code = BROKE
     elif any(one.moved or one.slower for one in found):
         code = MOVED
-    url = webhook(spec.notify)
-    if code != SAME and url is not None:
-        summary = {"event": EVENTS[code], "exit_code": code, "nightly": spec.name, "verdict": said}
-        trouble = notify(url, {**summary, "report": str(folder / REPORT), "problems": list(problems)})
-        if trouble:
-            print(f"madv: not notified: {trouble}", file=sys.stderr)
+    if code != SAME:
+        _tell(spec, code, said, problems, report=str(folder / REPORT))
     return code
+
+
+def _tell(spec: NightlySpec, code: int, said: str, problems: Sequence[str], **more: str) -> None:
+    """Tell the webhook, if there is one."""
+    from orchestration.notify import notify, webhook
+
+    if (url := webhook(spec.notify)) is None:
+        return
+    summary = {"event": EVENTS[code], "exit_code": code, "nightly": spec.name, "verdict": said, **more}
+    if trouble := notify(url, {**summary, "problems": list(problems)}):
+        print(f"madv: not notified: {trouble}", file=sys.stderr)

@@ -13,12 +13,13 @@ from rich.text import Text
 from madv.errors import MadvError
 from orchestration.cli_plan import FAILED, new_console
 from orchestration.cli_search_plan import most_folds, print_head
-from orchestration.cli_search_report import named, report_searches, tracked
+from orchestration.cli_search_report import REPORTS, named, report_searches, tracked, used_by
 from orchestration.interrupts import INTERRUPTED
 from orchestration.journal import note
 from orchestration.plan import Plan
 from orchestration.prepared import Prepared
 from orchestration.progress import SweepProgress
+from orchestration.references import share_references
 from orchestration.search_guard import alone
 from orchestration.search_nested import chosen, outer_plan
 from orchestration.search_plan import Candidate, Search
@@ -42,8 +43,8 @@ def sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: dic
 
 
 def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: dict[str, Any], *, retry: bool) -> int:
-    from orchestration.cli_report import mlflow_command
-    from orchestration.runner import pending_cells, run
+    from orchestration.cli_report import failure_lines, mlflow_command
+    from orchestration.runner import failed_cells, pending_cells, run
     from orchestration.search_run import run_searches
 
     console = new_console()
@@ -53,9 +54,14 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
         for search, study in zip(prepared.searches, studies, strict=True):
             assert study is not None
             retry_failed(search, study, store)
+        for plan in _outside(prepared):
+            for cell in failed_cells(plan, store):
+                store.clear_failed(cell.key)
     print_head(prepared, studies, console)
     # Of each variant the outer folds are as many as its folds without a search; frozen ones are these themselves.
     nested = len(prepared.plan.cells) if prepared.searches[0].held_out else 0
+    if (outer := outer_plan(prepared.searches)) is not None:
+        nested -= len(outer.cells) - len(pending_cells(outer, store))
     frozen = pending_cells(prepared.plan, store) if prepared.asks_frozen else []
     most = most_folds(prepared.searches, studies)
     progress = SweepProgress(most + nested + len(frozen), 0, console)
@@ -78,7 +84,8 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
         run(plan, store, prepared.weights, prepared.cache_root, on_event, on_lost=on_lost)
 
     try:
-        outer = outer_plan(prepared.searches)
+        # Old cells that it goes on from are not to be collected elsewhere meanwhile.
+        share_references(prepared.plan.spec.storage_path, REPORTS / prepared.plan.spec.cluster_name, used_by(prepared))
         if most or frozen or (outer is not None and pending_cells(outer, store)):
             with progress:
                 run_searches(
@@ -101,7 +108,7 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
             console.print("nothing to try: the study is complete")
             tracker.start()
         report = report_searches(prepared, overrides)
-        broken = [plan for plan in (outer, prepared.plan if frozen else None) if plan and pending_cells(plan, store)]
+        broken = [plan for plan in _outside(prepared) if pending_cells(plan, store)]
         for plan in broken:  # whose cells were found altered while they were read, and set aside
             train(plan)
         if broken:
@@ -124,8 +131,18 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
         counts = Counter(report.failed)
         print(f"{len(report.failed)} of {report.trials} configurations failed:", file=sys.stderr)
         print(*(f"  {count} x {reason}" for reason, count in counts.most_common(5)), sep="\n", file=sys.stderr)
+    failures = [line for plan in _outside(prepared) for line in failure_lines(plan, store)]
+    print(*failures, sep="\n", file=sys.stderr, end="\n" if failures else "")
+    if report.failed or failures:
         print(f"`madv sweep --retry-failed {_arguments(file, overrides)}` tries them once more", file=sys.stderr)
-    return FAILED if report.failed else 0
+        return FAILED
+    return 0
+
+
+def _outside(prepared: Prepared) -> list[Plan]:
+    """What is trained beside the studies' own folds: outer ones, as far as they are chosen, and frozen variants."""
+    outer = outer_plan(prepared.searches)
+    return ([] if outer is None else [outer]) + ([prepared.plan] if prepared.asks_frozen else [])
 
 
 def report(prepared: Prepared, overrides: Sequence[str]) -> int:

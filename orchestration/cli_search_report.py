@@ -14,7 +14,7 @@ from orchestration.journal import note
 from orchestration.mlflow_search import Tried
 from orchestration.plan import PlannedCell, Variant
 from orchestration.prepared import Prepared
-from orchestration.references import references, share_references, write_references
+from orchestration.references import References, references, share_references, write_references
 from orchestration.search_nested import chosen
 from orchestration.search_plan import LEAST_TO_RACE, Candidate, Search
 from orchestration.search_study import open_study, repeated
@@ -42,14 +42,19 @@ def report_searches(prepared: Prepared, overrides: Sequence[str], folder: Path |
 
         written = write_search_report(search_study(prepared, prepared.searches, overrides), place)
         write_verdict(place, Verdict(headline=written.headline, warnings=written.warnings))
-    used = references(tracked(prepared).plan, prepared.cache_root)
-    if written.ablation is not None:
-        used |= references(prepared.plan, prepared.cache_root)  # as the page of frozen ones shows them
+    used = used_by(prepared)
     write_references(place, used)
     if folder is None:
         share_references(prepared.plan.spec.storage_path, place, used)
     note("report written", path=str(written.path_html.absolute()))
     return written
+
+
+def used_by(prepared: Prepared) -> References:
+    """What the report of the trials so far rests on."""
+    used = references(tracked(prepared).plan, prepared.cache_root)
+    # The page of frozen variants shows the plan's own.
+    return used | references(prepared.plan, prepared.cache_root) if prepared.searches[0].arm else used
 
 
 def search_study(prepared: Prepared, searches: Sequence[Search], overrides: Sequence[str]) -> SearchStudy:

@@ -20,8 +20,9 @@ PROJECT = "/home/ray/madv"
 """The project in the image."""
 LABEL = re.compile(r"[^a-z0-9-]+")
 QUANTITY = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?")
-LONGEST_NAME = 40
-"""Characters; KubeRay appends to a RayJob's name, and Kubernetes ends names at 63."""
+NIGHTLY = "-nightly"
+LONGEST_NAME = 47 - len(NIGHTLY)
+"""Characters; KubeRay refuses a RayJob whose name has over 47."""
 DAY = 86400
 
 
@@ -110,12 +111,12 @@ def ray_job(
 
 def cron_job(job: Mapping[str, Any], pods: Kubernetes) -> list[dict[str, Any]]:
     """What makes the RayJob anew every night, unless the last one still runs, and the right to do so."""
-    name = f"{job['metadata']['name']}-nightly"
+    name = job["metadata"]["name"] + NIGHTLY
     about = {"name": name, "labels": dict(job["metadata"]["labels"])}
     # A RayJob runs once, so that the last night's makes room; its cells are in the claim.
     script = (
         f"state=$(kubectl get rayjob {name} --ignore-not-found --output jsonpath={{.status.jobDeploymentStatus}})\n"
-        'case "$state" in ""|Complete|Failed) ;; *) echo "the last sweep is $state"; exit 0 ;; esac\n'
+        'case "$state" in ""|Complete|Failed|ValidationFailed) ;; *) echo "the last sweep is $state"; exit 0 ;; esac\n'
         f"kubectl delete rayjob {name} --ignore-not-found\n"
         f"kubectl create --filename - <<'END'\n{to_yaml({**job, 'metadata': about})}END\n"
     )
@@ -165,8 +166,9 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 def resource_name(cluster_name: str) -> str:
     """The nearest name that Kubernetes takes."""
-    name = LABEL.sub("-", cluster_name.lower()).strip("-")[:LONGEST_NAME].strip("-")
-    return f"sweep-{name}" if not name[:1].isalpha() else name
+    name = LABEL.sub("-", cluster_name.lower()).strip("-")
+    name = name if name[:1].isalpha() else f"sweep-{name}"
+    return name[:LONGEST_NAME].rstrip("-")
 
 
 def _entrypoint(command: str, file: Path, overrides: Sequence[str]) -> str:

@@ -85,15 +85,16 @@ def _claim(visit: Visit) -> Any:
     # On the node of the driver: the claim does not end with another one.
     here = _on_node(ray.get_runtime_context().get_node_id())
     options = {"name": CLAIM, "namespace": NAMESPACE, "num_cpus": 0, "scheduling_strategy": here}
-    deadline = time.monotonic() + GRACE
+    started = time.monotonic()
     while True:
         try:
             return ray.remote(Claim).options(**options).remote(sweep)
         except ValueError:
             holder = _holder()
-            if holder is not None and time.monotonic() > deadline:
+            if time.monotonic() > started + (TIMEOUT if holder is None else GRACE):
+                which = "another sweep" if holder is None else f"the sweep {holder}"
                 raise ClusterError(
-                    f"the sweep {holder} runs on this cluster; wait for its end, or stop it where it was started"
+                    f"{which} runs on this cluster; wait for its end, or stop it where it was started"
                 ) from None
             time.sleep(1)
 

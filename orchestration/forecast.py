@@ -54,7 +54,7 @@ def forecast(plan: Plan, states: Mapping[str, State], store: CellStore) -> Forec
     seconds = {name: [cell.seconds for cell in cells] for name, cells in sampled.items()}
     missing = {name: sum(cell.key not in states for cell in cells) for name, cells in by_variant.items()}
     costs = {variant.name: expected_cost(variant.config) for variant in plan.trained}
-    total, variance = 0.0, 0.0
+    total, guessed, variance = 0.0, 0.0, 0.0
     scale, doubt = _scale(seconds, costs)
     for name, count in missing.items():
         mean = float(np.mean(seconds[name])) if name in seconds else costs[name] * scale
@@ -64,7 +64,10 @@ def forecast(plan: Plan, states: Mapping[str, State], store: CellStore) -> Forec
             variance += count**2 * spread / len(own) + count * spread
         else:
             variance += (count * mean * doubt) ** 2
+        guessed += 0 if own else count * mean
         total += count * mean
+    # The scale is off for all of them alike.
+    variance += (guessed * doubt) ** 2 / len(seconds)
     half = NORMAL * math.sqrt(variance)
     return Forecast(
         seconds=total,

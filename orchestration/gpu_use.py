@@ -15,6 +15,8 @@ CONTEXT = 600 * 2**20
 """Bytes that a process holds on a GPU before it has a tensor there."""
 FILL = 0.9
 """Share of a GPU's memory that trials may fill."""
+SAID = ("out of memory", "alloc_failed")
+"""By errors of CUDA's libraries whose type does not tell."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,7 +81,11 @@ def watched(use: Use, *, wanted: bool) -> Iterator[None]:
 def out_of_memory(error: BaseException) -> bool:
     """Whether a GPU had too little memory for it. What it took is given back."""
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(error, torch.OutOfMemoryError):
+    if torch is None:
+        return False
+    # CUDA's libraries say it in words alone: "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED".
+    said = torch.cuda.is_available() and any(words in str(error).lower() for words in SAID)
+    if not (said or isinstance(error, torch.OutOfMemoryError)):
         return False
     torch.cuda.empty_cache()
     return True

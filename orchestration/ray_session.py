@@ -27,7 +27,11 @@ QUIET = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",
 }
 """Environment of Ray and Tune, read when they are imported; what the user has set stays."""
-PATIENT = {"RAY_health_check_failure_threshold": "60", "RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
+PATIENT = {
+    "RAY_health_check_failure_threshold": "60",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+    "RAY_gcs_server_request_timeout_seconds": "600",
+}
 """Of a Ray of our own, whose processes the watchdog looks after: Ray's own patience, a minute, is less than a machine
 short of memory or cores takes at times. A cluster's nodes keep theirs: they are started elsewhere."""
 PERIOD = 2.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FILE = "cells.json"
 SHARED = "references"
 """Of a store: what the reports of all who sweep over it refer to."""
+FORGOTTEN = 365 * 86400.0
+"""Seconds after which the report of another machine is taken to be gone."""
 PAGE = "index.html"
 """By which the folder of a report is known."""
 
@@ -67,8 +70,8 @@ def share_references(storage: str, folder: Path, found: References) -> None:
 
 
 def shared_references(storage: str, before: float) -> tuple[References, list[str]]:
-    """What all reports of a store refer to, and names of files that have none: theirs was of this machine, has gone,
-    and they were written before a time (Unix, seconds).
+    """What all reports of a store refer to, and names of files that have none: they were written before a time (Unix,
+    seconds), and their report was of this machine and has gone, or of another and was not written for a year.
 
     Raises:
         MadvError: one cannot be read.
@@ -80,7 +83,9 @@ def shared_references(storage: str, before: float) -> tuple[References, list[str
             continue
         try:
             held = json.loads(folder.get(name) or b"")
-            gone = held["host"] == socket.gethostname() and not Path(held["report"]).exists()
+            # Whether a report of another machine is still there cannot be seen; pods come and go under new names.
+            here = held["host"] == socket.gethostname()
+            gone = not Path(held["report"]).exists() if here else modified < time.time() - FORGOTTEN
             if gone and modified < before:
                 stale.append(name)
             else:

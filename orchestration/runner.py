@@ -34,6 +34,12 @@ def pending_cells(plan: Plan, store: CellStore) -> list[PlannedCell]:
     return [cell for cell in plan.cells if cell.key not in states]
 
 
+def failed_cells(plan: Plan, store: CellStore) -> list[PlannedCell]:
+    """Cells of the plan that are recorded as failed."""
+    states = store.states([cell.key for cell in plan.cells])
+    return [cell for cell in plan.cells if states.get(cell.key) == "failed"]
+
+
 def pending_pretraining(plan: Plan, pending: Iterable[PlannedCell], weights: WeightStore) -> list[PlannedCell]:
     """Pre-trainings that pending cells start from and that are neither done nor recorded as failed."""
     wanted = {cell.start for cell in pending}
@@ -135,8 +141,13 @@ def fit(
     **workload: Any,
 ) -> None:
     """One Tune experiment; its own results are not used, and its folder is scratch. Tasks come from the parameter space
-    or from a searcher of tune_config; the workload is that of every trial."""
+    or from a searcher of tune_config; the workload is that of every trial.
+
+    Raises:
+        ClusterError: Ray does not do what it is asked.
+    """
     from ray import tune
+    from ray.exceptions import RayError
     from ray.tune.execution import class_cache
 
     from orchestration.trial import FoldTrial
@@ -161,4 +172,11 @@ def fit(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        except RayError as error:
+            # Not of a trial, whose errors are the listener's: Ray itself took too long.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ClusterError(
+                f"Ray gave up: {reason}; what was finished is kept, and the sweep goes on from there"
+            ) from error

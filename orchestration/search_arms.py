@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from madv.errors import ConfigError, Problem, SpecError
 from madv.fits import misfits
 from orchestration.overrides import composed
 from orchestration.plan import variant_digest
-from orchestration.search_space import Dimension, overrides
+from orchestration.search_space import Dimension, Params, overrides
 
 if TYPE_CHECKING:
     from orchestration.plan import Facts, Plan, Variant
@@ -44,6 +44,23 @@ def arm_spaces(plan: Plan, facts_of: Facts) -> dict[str, tuple[Dimension, ...]]:
     if problems:
         raise SpecError(problems)
     return spaces
+
+
+def fitting_point(point: Params, whole: Sequence[Dimension], space: Sequence[Dimension]) -> dict[str, Any]:
+    """A known point of the whole space as one of a variant's: the parts that a simplex has left share out 1 as they did
+    among each other; where all of them are 0 it is drawn."""
+    given: dict[str, Any] = {}
+    for dimension in whole:
+        own = {name: value for name, value in point.items() if name.partition("[")[0] == dimension.key}
+        given |= dimension.decode(own) if own else {}
+    found: dict[str, Any] = {}
+    for dimension in space:
+        values = {name: given[name] for name in dimension.settings if name in given}
+        if dimension in whole:
+            found |= {name: value for name, value in point.items() if name.partition("[")[0] == dimension.key}
+        elif values and (total := sum(values.values())) > 0:
+            found |= dimension.encode({name: value / total for name, value in values.items()})
+    return found
 
 
 def _differing(plan: Plan, variant: Variant) -> Iterator[str]:

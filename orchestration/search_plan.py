@@ -15,7 +15,7 @@ from orchestration.designs import SEARCH
 from orchestration.ids import digest
 from orchestration.overrides import composed
 from orchestration.plan import Code, Facts, Plan, PlannedCell, Variant, lay_out, variant_digest
-from orchestration.search_arms import arm_spaces
+from orchestration.search_arms import arm_spaces, fitting_point
 from orchestration.search_space import Dimension, Params, decode, overrides, plain
 
 if TYPE_CHECKING:
@@ -138,12 +138,12 @@ def _alone(plan: Plan, variant: Variant) -> Plan:
 
 def _fitting(spec: SearchSpec, space: tuple[Dimension, ...]) -> SearchSpec:
     """The same search of a smaller space: known points lose what is not there."""
-    points: list[Params] = []
-    for point in spec.enqueue:
-        kept = {name: value for name, value in point.items() if name.partition("[")[0] in {one.key for one in space}}
-        if kept and kept not in points:
-            points.append(kept)
-    return replace(spec, space=space, enqueue=tuple(points))
+    points = [fitting_point(point, spec.space, space) for point in spec.enqueue]
+    return replace(
+        spec,
+        space=space,
+        enqueue=tuple(point for place, point in enumerate(points) if point and point not in points[:place]),
+    )
 
 
 def _studies(plan: Plan, spec: SearchSpec, facts_of: Facts, code: Code) -> Iterator[Search]:

@@ -19,8 +19,9 @@ import yaml
 
 from madv.errors import ClusterError, MadvError, Problem, SpecError
 from orchestration.addresses import has_secret
+from orchestration.sections import show
 from orchestration.spec import load_spec
-from orchestration.yaml_places import read_document
+from orchestration.yaml_places import Document, read_document
 
 SCRIPT = Path("sweeps/submit.py")
 RAY = (sys.executable, "-m", "ray.scripts.scripts")
@@ -34,6 +35,18 @@ SSH_OPTIONS = (
     "StrictHostKeyChecking=no",
     f"UserKnownHostsFile={os.devnull}",
 )
+SHAPES: dict[tuple[str, ...], tuple[type, str]] = {
+    ("file_mounts",): (dict, "folder on the head: folder here"),
+    ("provider",): (dict, "settings, such as type: local"),
+    ("auth",): (dict, "settings, such as ssh_user: ray"),
+    ("provider", "worker_ips"): (list, "a list of texts"),
+    ("head_start_ray_commands",): (list, "a list of texts"),
+    ("worker_start_ray_commands",): (list, "a list of texts"),
+    ("metadata", "env"): (dict, "variable: value"),
+    ("metadata", "python"): (str, "a text"),
+    ("metadata", "folder"): (str, "a text"),
+}
+"""Of what `ray submit` reads; the sweep's own part is checked as ever."""
 EXIT_CODE = re.compile(rb"^madv: exit code (\d+)\s*$", re.MULTILINE)
 TAIL = 4096
 """Bytes of output in which the script's exit code is looked for."""
@@ -69,7 +82,8 @@ def check(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """
     spec = load_spec(file, overrides)
     document = read_document(file)
-    problems = []
+    if problems := _misshapen(document):
+        raise SpecError(problems)
 
     def problem(message: str, *keys: str) -> None:
         problems.append(Problem(place=document.place(keys), message=message))
@@ -77,7 +91,7 @@ def check(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     if not SCRIPT.is_file():
         here = f"there is no {SCRIPT} in {Path.cwd()}"
         raise MadvError(f"{here}; run it from the project's root, where file_mounts are read from too")
-    for remote, local in document.data.get("file_mounts", {}).items():
+    for remote, local in (document.data.get("file_mounts") or {}).items():
         if not Path(local).expanduser().exists():
             problem(f"there is no {local} in {Path.cwd()}", "file_mounts", remote)
     for key in ("provider", "auth", "head_start_ray_commands"):
@@ -109,6 +123,23 @@ def check(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     if problems:
         raise SpecError(problems)
     return _as_ray_reads(file, spec.digest, overrides)
+
+
+def _misshapen(document: Document) -> list[Problem]:
+    """What is of another kind than Ray takes."""
+    problems = []
+    for keys, (kind, words) in SHAPES.items():
+        value: Any = document.data
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is None:
+            continue
+        texts: Any = value if isinstance(value, list) else ()
+        if keys == ("file_mounts",) and isinstance(value, dict):
+            texts = value.values()
+        if not (isinstance(value, kind) and all(isinstance(one, str) for one in texts)):
+            problems.append(Problem(place=document.place(keys), message=f"must be {words}, not {show(value)}"))
+    return problems
 
 
 def probe_head(cluster: dict[str, Any]) -> None:

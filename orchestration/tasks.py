@@ -85,4 +85,6 @@ def make_tasks(plan: Plan, pending: Iterable[PlannedCell], slots: int, work: Wor
 
 def expected_cost(config: Config) -> float:
     """Expected time of one fold, in arbitrary units: only the order matters."""
-    return len(config.model.streams.active()) * config.train.epochs * config.protocol.copies
+    clip = getattr(config.dataset, "clip", config.dataset)
+    pixels = getattr(clip, "frames", 1) * getattr(clip, "size", 1) ** 2
+    return len(config.model.streams.active()) * pixels * config.train.epochs * config.protocol.copies

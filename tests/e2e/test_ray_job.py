@@ -37,6 +37,9 @@ class Head:
     """A head with its job server."""
 
     address: str
+    """Of the job server."""
+    ray_address: str
+    """Of Ray itself."""
     environment: dict[str, str]
     """Of whoever talks to it."""
 
@@ -55,7 +58,7 @@ def head() -> Iterator[Head]:
         command += ["--dashboard-agent-listen-port", str(free_port()), "--include-dashboard", "true"]
         try:
             said(command, environment)
-            yield Head(address=f"http://127.0.0.1:{jobs}", environment=environment)
+            yield Head(address=f"http://127.0.0.1:{jobs}", ray_address=f"127.0.0.1:{port}", environment=environment)
         finally:
             end_ray(Path(temporary))
 
@@ -85,3 +88,27 @@ def test_a_job_runs_the_sweep_on_the_head_it_is_submitted_to(head: Head, tmp_pat
     assert len(list((store / "cells").glob("*.parquet"))) == 4
     output = submitted(head, folder, "sweep", "sweep.yaml", "dataset.subjcts=3", code=1)  # Ray's code of a failed job
     assert "did you mean" in output and "exit code 2" in output
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"RAY_AUTH_TOKEN": "0" * 64}, "refuses this token (RAY_AUTH_MODE is token)"),
+        ({"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": ""}, "refuses this token (RAY_AUTH_MODE is disabled)"),
+        ({"RAY_AUTH_TOKEN": ""}, "RAY_AUTH_MODE is token and there is none in"),
+    ],
+)
+def test_a_wrong_token_is_one_sentence(head: Head, tmp_path: Path, change: dict[str, str], reason: str) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("STORE", str(tmp_path / "store")))
+    environment = head.environment | {"RAY_ADDRESS": head.ray_address, "HOME": str(tmp_path)} | change
+    environment = {name: value for name, value in environment.items() if value}
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", "sweep", "sweep.yaml"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert reason in done.stderr

@@ -9,6 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from orchestration.cell_records import failed_cell
+from orchestration.prepared import prepare
+from orchestration.search_nested import outer_plan
+
 SWEEP = """
 cluster_name: arms
 metadata:
@@ -30,7 +36,7 @@ metadata:
 PATIENCE = 400
 
 
-def madv(folder: Path, *arguments: str) -> str:
+def madv(folder: Path, *arguments: str, code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "orchestration.cli", *arguments],
         cwd=folder,
@@ -39,8 +45,8 @@ def madv(folder: Path, *arguments: str) -> str:
         text=True,
         timeout=PATIENCE,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -48,7 +54,9 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
-def test_variants_are_searched_compared_and_shown_beside_their_frozen_selves(tmp_path: Path) -> None:
+def test_variants_are_searched_compared_and_shown_beside_their_frozen_selves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "arms.yaml").write_text(SWEEP)
     planned = madv(tmp_path, "plan", "arms.yaml")
     assert "2 variants x 2 groups x 2 configurations x 1 seeds x 2 subjects, by random, for uf1" in planned
@@ -70,3 +78,16 @@ def test_variants_are_searched_compared_and_shown_beside_their_frozen_selves(tmp
     # `madv gc` leaves alone what either page rests on.
     kept = json.loads((report / "cells.json").read_text())["keys"]
     assert {path.stem for path in (tmp_path / "store" / "cells").iterdir()} <= set(kept)
+    # A fold of what was chosen and a frozen one fail: that is said, and they are tried again.
+    monkeypatch.chdir(tmp_path)
+    prepared = prepare(Path("arms.yaml"), [])
+    store, outer = prepared.store, outer_plan(prepared.searches)
+    assert outer is not None
+    for plan in (outer, prepared.plan):
+        store.folder.remove(plan.cells[0].key + store.done)
+        store.write(failed_cell(plan.cells[0], plan.variants[0].digest, "ArithmeticError: the loss is nan", 1.0))
+    said = madv(tmp_path, "sweep", "arms.yaml", code=1)
+    assert said.count("1 of 8 cells failed:\n  1 x ArithmeticError: the loss is nan") == 2
+    assert "`madv sweep --retry-failed arms.yaml` tries them once more" in said
+    assert "2 of 2 cells" in madv(tmp_path, "sweep", "--retry-failed", "arms.yaml")
+    assert "failed" not in store.states().values()

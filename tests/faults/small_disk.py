@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+PATIENCE = 30
+"""Seconds."""
 
 
 @contextlib.contextmanager
@@ -21,8 +25,17 @@ def small_disk(place: Path, *, megabytes: int) -> Iterator[Path]:
 
 
 def writable(place: Path, yes: bool) -> None:
-    """Mount it read-only or writable once more."""
-    _run("mount", "-o", f"remount,{'rw' if yes else 'ro'}", str(place))
+    """Mount it read-only or writable once more. Nobody may be writing at that moment: a cell is written in one."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            _run("mount", "-o", f"remount,{'rw' if yes else 'ro'}", str(place))
+        except subprocess.CalledProcessError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def fill(place: Path) -> Path:

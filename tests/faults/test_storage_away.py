@@ -62,6 +62,9 @@ def test_storage_in_trouble(
         sweep.folder.mkdir()
         (disk / "store").mkdir()
         (sweep.folder / "store").symlink_to(disk / "store")
+        # The log stays open, and a disk that is written to cannot be made read-only.
+        (sweep.folder / "logs").mkdir()
+        (disk / "store" / "logs").symlink_to(sweep.folder / "logs")
         with ended(sweep.start()) as process:
             wait_for(lambda: process.poll() is not None or len(sweep.finished()) >= 3)
             give_back = TROUBLES[trouble](disk)

@@ -61,13 +61,19 @@ def test_the_cron_job_makes_the_same_ray_job(capsys: pytest.CaptureFixture[str])
     assert made == job
 
 
-def test_a_night_runs_once_whatever_it_finds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_night_runs_once_whatever_it_finds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     file = str(ROOT / "sweeps" / "nightly.yaml")
     assert main(["cluster", "render", "--image", "madv:1", file]) == 0
     manifests = list(yaml.safe_load_all(capsys.readouterr().out))
     for manifest in manifests:
         validate(manifest)
-    assert manifests[0]["spec"]["entrypoint"] == f"bash -c 'cd /shared && exec madv nightly {file}'"
+    assert (
+        manifests[0]["spec"]["entrypoint"]
+        == "bash -c 'cd /shared && exec madv nightly /home/ray/madv/sweeps/nightly.yaml'"
+    )
     assert manifests[0]["spec"]["backoffLimit"] == 0
     assert main(["cluster", "render", "--image", "madv:1", file, "train.epochs=3"]) == 2
     assert "train.epochs=3: a nightly file says itself" in capsys.readouterr().err
@@ -81,6 +87,9 @@ def test_the_examples_are_what_is_rendered(tmp_path: Path, monkeypatch: pytest.M
     assert len(examples) == 2
     for example in examples:
         assert example.read_text() == (tmp_path / example.name).read_text()
+    command[-1] = str(ROOT / command[-1])
+    assert main(command) == 0
+    assert example.read_text() == (tmp_path / example.name).read_text()
 
 
 def test_amounts_that_kubernetes_refuses_are_named_together() -> None:
@@ -92,7 +101,13 @@ def test_amounts_that_kubernetes_refuses_are_named_together() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("ablate-streams", "ablate-streams"), ("My_Sweep.2", "my-sweep-2"), ("3d", "sweep-3d"), ("x" * 60, "x" * 40)],
+    [
+        ("ablate-streams", "ablate-streams"),
+        ("My_Sweep.2", "my-sweep-2"),
+        ("3d", "sweep-3d"),
+        ("x" * 60, "x" * 39),
+        ("3" * 60, "sweep-" + "3" * 33),
+    ],
 )
 def test_names(name: str, expected: str) -> None:
     assert resource_name(name) == expected

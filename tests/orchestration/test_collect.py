@@ -114,6 +114,22 @@ def test_reports_elsewhere_keep_theirs(names: list[str], tmp_path: Path, capsys:
     assert "1 of references" in capsys.readouterr().out
 
 
+def test_reports_of_other_machines_keep_theirs_for_a_year(
+    names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod's name does not come back; whether its report is there cannot be seen from here."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("socket.gethostname", lambda: "pod-1")
+        share_references("store", tmp_path / "gone", References(keys=frozenset({LOST})))
+    (file,) = (tmp_path / "store" / "references").iterdir()
+    age(file, 360)
+    assert main(["gc"]) == 0
+    assert f"{LOST}.parquet" in there()
+    age(file, 370)
+    assert main(["gc"]) == 0
+    assert not file.exists() and f"{LOST}.parquet" not in there()
+
+
 def test_a_reference_that_cannot_be_read_stops_it(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("store/references").mkdir()
     Path("store/references/x.json").write_text('{"host": 3}')

@@ -14,7 +14,7 @@ import simulated
 from webhook_server import webhook_server
 
 from madv.errors import ClusterError
-from orchestration import cli_nightly, cli_sweep, nightly_file
+from orchestration import cli_nightly, nightly_file, nightly_process
 from orchestration.cell_records import done_cell, failed_cell
 from orchestration.cells import Cell, CellStore
 from orchestration.cli import main
@@ -41,14 +41,22 @@ def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
         monkeypatch.setattr("madv.data.cache.load", simulated.load)
         monkeypatch.setattr("madv.data.cache.describe", lambda *_: plan.facts)
         monkeypatch.setattr(nightly_file, "prepare", lambda *_: ready)
-        monkeypatch.setattr(cli_sweep, "sweep", lambda *_, **__: fill(plan, store, change))
+        monkeypatch.setattr(nightly_process, "sweep_apart", lambda _: fill(plan, store, change))
         return main(["nightly", "nightly.yaml"])
 
     return run
 
 
-def fill(plan: Plan, store: CellStore, change: Change) -> int:
-    """Train what is missing here and now."""
+def fill(plan: Plan, store: CellStore, change: Change) -> tuple[int, str]:
+    """Train what is missing here and now; a sweep that cannot run says why."""
+    try:
+        _fill(plan, store, change)
+    except ClusterError as error:
+        return 2, str(error)
+    return 0, ""
+
+
+def _fill(plan: Plan, store: CellStore, change: Change) -> None:
     there = store.states()
     for planned in plan.cells:
         if planned.key not in there:
@@ -56,7 +64,6 @@ def fill(plan: Plan, store: CellStore, change: Change) -> int:
             clips, fold = simulated.fold(variant.config, planned.subject)
             result = simulated.train(variant.config, fold, clips, planned.seed)
             store.write(change(done_cell(planned, variant.digest, result, clips.class_names, 1.0)))
-    return 0
 
 
 def report() -> str:
@@ -159,7 +166,11 @@ def test_sweeps_that_do_not_hold_are_named_before_anything_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "nightly.yaml"
-    file.write_text("{cluster_name: night, metadata: {nightly: {sweeps: [one.yaml, two.yaml]}}}")
-    assert main(["nightly", str(file)]) == 2
+    with webhook_server("s3cr3t") as hook:
+        settings = f"{{sweeps: [one.yaml, two.yaml], notify: {{url: '{hook.url}'}}}}"
+        file.write_text(f"{{cluster_name: night, metadata: {{nightly: {settings}}}}}")
+        assert main(["nightly", str(file)]) == 2
+        ((_, _, body),) = hook.bodies
+        assert body["event"] == "broke" and len(body["problems"]) == 2
     said = capsys.readouterr().err
     assert "one.yaml" in said and "two.yaml" in said

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import simulated
 
+from madv.errors import ClusterError
 from orchestration.cells import CellStore
 from orchestration.runner import pending_cells, run
 from orchestration.tasks import CellEvent
@@ -96,3 +97,15 @@ def test_with_nothing_pending_ray_is_not_imported(store: CellStore) -> None:
 
 def _path() -> str:
     return os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)])
+
+
+def test_a_ray_that_gives_up_is_a_sentence(store: CellStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray import tune
+    from ray.exceptions import GetTimeoutError
+
+    def fit(_: tune.Tuner) -> None:
+        raise GetTimeoutError("There was timeout in removing the placement group.\nIt is probably because.")
+
+    monkeypatch.setattr(tune.Tuner, "fit", fit)
+    with pytest.raises(ClusterError, match=r"^Ray gave up: There was timeout in removing the placement group\.; what"):
+        sweep(store, "train", subjects=2)

@@ -11,6 +11,7 @@ from madv.errors import SpecError
 from orchestration.cells import CellStore
 from orchestration.search_nested import chosen, outer_plan
 from orchestration.search_plan import Search
+from orchestration.search_space import decode
 from orchestration.search_study import open_study, resume
 
 DESIGN = """design: one_factor_at_a_time
@@ -47,6 +48,28 @@ def test_a_setting_that_only_another_choice_reads_stays(tmp_path: Path) -> None:
     space = "        loss.w_freq: [0, 1]\n        levels: {simplex: [loss.alpha, loss.beta, loss.gamma]}\n"
     found = searches(tmp_path, 4, 3, "nested: 2", space, "loss.w_freq=0", design=DESIGN)
     assert settings(found[0]) == ["loss.w_freq", "loss.alpha", "loss.beta", "loss.gamma"]
+
+
+def test_known_points_keep_the_shares_that_are_left(tmp_path: Path) -> None:
+    points = ", ".join(
+        f"{{loss.alpha: {alpha}, loss.beta: {beta}, loss.gamma: {gamma}, loss.w_au: {weight}}}"
+        for alpha, beta, gamma, weight in ((0.5, 0.25, 0.25, 2), (0, 0, 1, 3))
+    )
+    found = arms(tmp_path, f"nested: 2\n      enqueue: [{points}]")
+    decoded = [
+        [
+            decode([one for one in search.spec.space if one.key in {name.partition("[")[0] for name in point}], point)
+            for point in search.spec.enqueue
+        ]
+        for search in found[0::2]
+    ]
+    three = {"loss.alpha": pytest.approx(0.5), "loss.beta": pytest.approx(0.25), "loss.gamma": pytest.approx(0.25)}
+    last = {"loss.alpha": pytest.approx(0), "loss.beta": pytest.approx(0), "loss.gamma": pytest.approx(1)}
+    assert decoded[0] == [three | {"loss.w_au": 2}, last | {"loss.w_au": 3}]
+    assert decoded[1] == [three, last]
+    # Of 0.5 : 0.25 two thirds and one; of nothing, no shares.
+    two = {"loss.alpha": pytest.approx(2 / 3), "loss.beta": pytest.approx(1 / 3), "loss.w_au": 2}
+    assert decoded[2] == [two, {"loss.w_au": 3}]
 
 
 def test_budget_groups_order_and_draws_are_the_same_for_all(tmp_path: Path) -> None:

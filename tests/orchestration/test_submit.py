@@ -64,6 +64,37 @@ def test_all_problems_at_once(project: Path) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
+ODD = {
+    "file_mounts": "[a, b]",
+    "provider": "local",
+    "auth": "3",
+    "head_start_ray_commands": "ray start --head",
+    "worker_start_ray_commands": "[3]",
+}
+
+
+def test_values_of_another_kind_than_ray_takes(project: Path) -> None:
+    text = "".join(f"{key}: {value}\n" for key, value in ODD.items())
+    text += "cluster_name: odd\nmetadata: {env: [A, B], python: 3, folder: [x], sweep: SWEEP}\n"
+    text = text.replace(
+        "SWEEP", "{base: [dataset=synthetic], design: variants, variants: {a: [], b: [train.epochs=2]}}"
+    )
+    file = project / "odd.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        check(file, [])
+    found = " ".join(str(problem) for problem in caught.value.problems)
+    for key in (*ODD, "metadata.env", "metadata.python", "metadata.folder"):
+        assert f"{key}: must be" in found
+
+
+@pytest.mark.parametrize("key", [*ODD, "metadata"])
+def test_keys_that_have_no_value(project: Path, key: str) -> None:
+    (project / "empty.yaml").write_text(f"cluster_name: empty\n{key}:\n")
+    with pytest.raises(SpecError):
+        check(project / "empty.yaml", [])
+
+
 def test_secrets_of_a_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
     ray = FILE.read_text().partition("  sweep:\n")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,35 @@ def test_as_many_attempts_as_are_asked_for(attempts: int, tmp_path: Path) -> Non
     results = [made.step() for _ in range(2)]
     assert [result["state"] for result in results] == ["done", "failed"]
     assert [attempt for attempt, _ in results[1]["failures"]] == list(range(1, attempts + 1))
+
+
+def test_folds_of_one_seed_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A candidate's folds are of several seeds: each is trained with its own."""
+    seeds: list[list[int]] = []
+
+    def train_folds(config: Any, folds: Any, clips: Any, seed: int, *, starts: Any) -> list[Any]:
+        seeds.append([seed] * len(folds))
+        return [simulated.train(config, fold, clips, seed) for fold in folds]
+
+    monkeypatch.setattr(simulated, "noted_together", train_folds, raising=False)
+    plan = simulated.plan(subjects=3, seeds=2, settings=("train.folds_per_step=16",))
+    made = FoldTrial.__new__(FoldTrial)
+    cells = sorted((c for c in plan.cells if c.variant == "reference"), key=lambda cell: (cell.subject, cell.seed))
+    (task,) = make_tasks(plan, cells[:1], 1)
+    workload = Workload(
+        tasks=(dataclasses.replace(task, cells=tuple(cells)),),
+        store=CellStore(tmp_path),
+        weights=WeightStore(tmp_path),
+        cache_root=tmp_path / "clips",
+        threads=1,
+        trainer="simulated:train",
+        pretrainer="",
+        loader="test_trial:load",
+        together="simulated:noted_together",
+    )
+    made.setup({"task": 0}, workload)
+    ended = [made.step() for _ in cells]
+    assert [result["state"] for result in ended] == ["done"] * 6
+    assert seeds == [[0, 0, 0], [1, 1, 1]]
+    stored = CellStore(tmp_path).read_whole([cell.key for cell in cells])
+    assert [(stored[cell.key].seed, stored[cell.key].subject) for cell in cells] == [(c.seed, c.subject) for c in cells]

@@ -22,6 +22,9 @@ from orchestration.progress import SweepProgress, duration
 
 FAILED = 1
 SEARCH_HOURS = "--hours chooses among the trials of an ablation; a search has search.trials"
+SEARCH_PILOT = (
+    "--pilot trains cells that a sweep finds again; a search draws its own, and forecasts by the first of them"
+)
 
 
 def new_console() -> Console:
@@ -64,6 +67,8 @@ def show_plan(file: Path, overrides: Sequence[str], *, with_pilot: bool = False,
 
         if hours is not None:
             raise MadvError(SEARCH_HOURS)
+        if with_pilot:
+            raise MadvError(SEARCH_PILOT)
         return cli_search_plan.show_plan(prepared)
     plan = prepared.plan
     if with_pilot:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from madv.errors import MadvError
 from orchestration.cli_plan import FAILED, new_console
-from orchestration.cli_search_plan import most_folds, print_head
+from orchestration.cli_search_plan import folds_beside, most_folds, print_head
 from orchestration.cli_search_report import REPORTS, named, report_searches, tracked, used_by
 from orchestration.interrupts import INTERRUPTED
 from orchestration.journal import note
@@ -58,13 +58,10 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
             for cell in failed_cells(plan, store):
                 store.clear_failed(cell.key)
     print_head(prepared, studies, console)
-    # Of each variant the outer folds are as many as its folds without a search; frozen ones are these themselves.
-    nested = len(prepared.plan.cells) if prepared.searches[0].held_out else 0
-    if (outer := outer_plan(prepared.searches)) is not None:
-        nested -= len(outer.cells) - len(pending_cells(outer, store))
-    frozen = pending_cells(prepared.plan, store) if prepared.asks_frozen else []
+    outer = outer_plan(prepared.searches)
+    frozen = bool(prepared.asks_frozen and pending_cells(prepared.plan, store))
     most = most_folds(prepared.searches, studies)
-    progress = SweepProgress(most + nested + len(frozen), 0, console)
+    progress = SweepProgress(most + folds_beside(prepared), 0, console)
     tracker = Tracker(tracked(prepared), store)
     again = f"`madv sweep {_arguments(file, overrides)}` goes on from there"
 

@@ -14,6 +14,7 @@ from orchestration.cli_plan import new_console
 from orchestration.keyed_store import State
 from orchestration.prepared import Prepared
 from orchestration.progress import duration
+from orchestration.search_nested import outer_plan
 from orchestration.search_plan import LEAST_TO_RACE, Search
 from orchestration.search_space import describe
 from orchestration.search_study import counted, open_study, storage_url
@@ -51,7 +52,7 @@ def show_plan(prepared: Prepared) -> int:
     sample = prepared.store.read_whole(done[:: max(1, len(done) // SAMPLE)]).values()
     if sample:
         seconds = [cell.seconds for cell in sample]
-        left = most_folds(prepared.searches, studies) * sum(seconds) / len(seconds)
+        left = (most_folds(prepared.searches, studies) + folds_beside(prepared)) * sum(seconds) / len(seconds)
         console.print(
             f"forecast: at most {duration(left)} of one core or GPU, by {len(seconds)} cells", highlight=False
         )
@@ -96,6 +97,18 @@ def most_folds(searches: Sequence[Search], studies: Sequence[Study | None]) -> i
         max(0, s.spec.trials - (counted(study) if study else 0)) for s, study in zip(searches, studies, strict=True)
     ]
     return sum(trials * seeds * len(search.order) for trials, search in zip(left, searches, strict=True))
+
+
+def folds_beside(prepared: Prepared) -> int:
+    """Folds to train that are no study's own: outer ones, as many of a variant as its folds without a search, and those
+    of frozen variants, which are these themselves."""
+    from orchestration.runner import pending_cells
+
+    whole, store = prepared.plan, prepared.store
+    outer = len(whole.cells) if prepared.searches[0].held_out else 0
+    if (known := outer_plan(prepared.searches)) is not None:
+        outer -= len(known.cells) - len(pending_cells(known, store))
+    return outer + (len(pending_cells(whole, store)) if prepared.asks_frozen else 0)
 
 
 def _keys(study: Study | None, search: Search, known: Mapping[str, State]) -> list[str]:

@@ -61,5 +61,5 @@ def from_file(content: bytes, place: str) -> Checkpoint:
         held.history[TRAINING]
         return Checkpoint(state=held.state, moved=None if again is None else again[MOVED][0])
     except (PretrainedError, KeyError, IndexError):
-        message = "was cut off or altered, or is no checkpoint; delete it and `madv sweep` trains its fold once more"
+        message = "was cut off or altered, or is no checkpoint; `madv sweep` trains its fold once more"
         raise CheckpointError([Problem(place=place, message=message)]) from None

@@ -55,13 +55,14 @@ def write_looks(prepared: Prepared, name: str | None = None, wanted: Sequence[st
     """Read the networks, look into them and write the page; where it is.
 
     Raises:
-        MadvError: no such variant or clip, or no network of it is kept.
+        MadvError: no such variant or clip, or no network of it is kept, or one is not what was written.
     """
     from dashboards.clips_page import write_clips
     from madv.checkpoint import from_file
     from madv.data.cache import load
     from madv.data.folds import make_folds
     from madv.explain import explain
+    from orchestration.cli_keep import set_aside_broken
     from orchestration.cli_report import REPORTS
 
     plan = prepared.plan
@@ -69,6 +70,10 @@ def write_looks(prepared: Prepared, name: str | None = None, wanted: Sequence[st
     kept = CheckpointStore(plan.spec.storage_path)
     cells, planned = _cells(prepared, variant, kept)
     chosen = named(cells, planned, wanted) if wanted else choose(cells, planned)
+    if broken := set_aside_broken(kept, dict.fromkeys(one.planned.key for one in chosen)):
+        raise MadvError(
+            f"{len(broken)} kept network{'s'[: len(broken) > 1]} could not be read, see above; `madv sweep` makes them again"
+        )
     data = load(variant.config.dataset, prepared.cache_root)
     rows = {name: row for row, name in enumerate(data.manifest["sample_id"])}
     folds = {fold.subject: fold for fold in make_folds(variant.config.protocol, data.subjects, planned[0].seed)}

@@ -84,6 +84,20 @@ def test_the_networks_of_the_best_are_kept_and_looked_into(folder: Path) -> None
     assert (folder / "reports" / "small" / "clips.html").read_text().count("<section") == 1
 
 
+def test_a_network_that_was_altered_is_set_aside(folder: Path) -> None:
+    kept = {path: path.read_bytes() for path in (folder / "store" / "checkpoints").glob("*.safetensors")}
+    for path, content in kept.items():
+        path.write_bytes(content[:-1])
+    done = madv(folder, "explain", "small.yaml", *SMALL, "--clip", "sub01_001")
+    assert done.returncode == 2
+    assert "1 kept network could not be read, see above; `madv sweep` makes them again" in done.stderr
+    (aside,) = (folder / "store" / "checkpoints").glob("*.broken")
+    assert f"it was set aside as {aside.name}" in done.stderr
+    aside.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
 def test_mlflow_has_a_parent_and_a_child_a_variant_and_seed(folder: Path) -> None:
     program = (
         "from mlflow.tracking import MlflowClient\n"

@@ -71,9 +71,8 @@ def write_looks(prepared: Prepared, name: str | None = None, wanted: Sequence[st
     cells, planned = _cells(prepared, variant, kept)
     chosen = named(cells, planned, wanted) if wanted else choose(cells, planned)
     if broken := set_aside_broken(kept, dict.fromkeys(one.planned.key for one in chosen)):
-        raise MadvError(
-            f"{len(broken)} kept network{'s'[: len(broken) > 1]} could not be read, see above; `madv sweep` makes them again"
-        )
+        what = f"{len(broken)} kept network{'s'[: len(broken) > 1]}"
+        raise MadvError(f"{what} could not be read, see above; `madv sweep` makes them again")
     data = load(variant.config.dataset, prepared.cache_root)
     rows = {name: row for row, name in enumerate(data.manifest["sample_id"])}
     folds = {fold.subject: fold for fold in make_folds(variant.config.protocol, data.subjects, planned[0].seed)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
@@ -135,6 +136,81 @@ def test_the_report_opens_from_disk_and_is_used(folder: Path, driver: Any) -> No
     assert not driver.find_elements("css selector", "body img")
     assert errors(driver) == []
     assert requests(driver) == [(folder / "reports" / "seen" / "index.html").as_uri()]
+
+
+FAINT = r"""
+const channels = color => color.match(/[\d.]+/g).map(Number);
+const paper = one => {  // what is see-through lies upon what is behind it
+  if (!one) return [255, 255, 255];
+  const [red, green, blue, share = 1] = channels(getComputedStyle(one).backgroundColor);
+  const behind = share == 1 ? [0, 0, 0] : paper(one.parentElement);
+  return [red, green, blue].map((value, place) => share * value + (1 - share) * behind[place]);
+};
+const luminance = color => {
+  const [r, g, b] = color.slice(0, 3).map(value => value / 255)
+    .map(value => value <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4);
+  return .2126 * r + .7152 * g + .0722 * b;
+};
+const faint = [];
+for (const one of document.querySelectorAll('body *')) {
+  const said = [...one.childNodes].some(node => node.nodeType == Node.TEXT_NODE && node.textContent.trim());
+  if (!said || !one.checkVisibility() || one.matches('script, style, option')) continue;
+  const style = getComputedStyle(one), ink = channels(one.closest('svg') ? style.fill : style.color);
+  const both = [ink, paper(one)].map(luminance);
+  const contrast = (Math.max(...both) + .05) / (Math.min(...both) + .05);
+  if (contrast < arguments[0]) faint.push(`${contrast.toFixed(1)}: ${one.textContent.slice(0, 40)}`);
+}
+return faint;
+"""
+"""Texts whose contrast to what is behind them is less."""
+LEAST = 4.5
+"""Contrast of text, by WCAG 2.2 (1.4.3)."""
+
+
+@pytest.fixture
+def emulated(driver: Any) -> Iterator[Any]:
+    """The driver, which shows things as ever afterwards."""
+    yield driver
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_text_is_faint_by_day_or_night(folder: Path, emulated: Any, scheme: str) -> None:
+    scheme_of = {"name": "prefers-color-scheme", "value": scheme}
+    emulated.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme_of]})
+    emulated.get((folder / "reports" / "seen" / "index.html").as_uri())
+    wait_for(emulated, "document.querySelectorAll('#plot-scores .point').length >= 2")
+    paper = emulated.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper)[:3])) < 200) == (scheme == "dark")
+    assert emulated.execute_script(FAINT, LEAST) == []
+
+
+def test_a_phone_shows_it_without_moving_sideways(folder: Path, emulated: Any) -> None:
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
+    emulated.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    emulated.get((folder / "reports" / "seen" / "index.html").as_uri())
+    wait_for(emulated, "document.querySelectorAll('#plot-scores .point').length >= 2")
+    assert emulated.execute_script("return document.documentElement.scrollWidth") <= 360
+    texts = emulated.find_elements("css selector", "p, td, th, li, figcaption")
+    assert len(texts) > 50
+    sizes = "return arguments[0].map(one => parseFloat(getComputedStyle(one).fontSize))"
+    assert min(emulated.execute_script(sizes, texts)) >= 11
+    for plot in emulated.find_elements("css selector", ".js-plotly-plot"):
+        assert plot.rect["width"] <= 360
+
+
+def test_on_paper_it_is_black_on_white_even_at_night(folder: Path, emulated: Any) -> None:
+    night = {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    emulated.execute_cdp_cmd("Emulation.setEmulatedMedia", night)
+    emulated.get((folder / "reports" / "seen" / "index.html").as_uri())
+    wait_for(emulated, "document.querySelectorAll('#plot-scores .point').length >= 2")
+    assert emulated.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert emulated.execute_script(FAINT, LEAST) == []
+    controls = emulated.find_elements("css selector", "nav, .tools")
+    assert controls and not any(one.is_displayed() for one in controls)
+    printed = emulated.execute_cdp_cmd("Page.printToPDF", {"printBackground": False, "paperWidth": 8.27})
+    assert base64.b64decode(printed["data"]).startswith(b"%PDF-")
 
 
 def test_the_live_page_follows_the_cells(folder: Path, live: LiveUi, driver: Any) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 STUCK = """
-import sqlite3
+import sqlite3, threading
 from orchestration.interrupts import twice_ends
 endless = "with recursive one(x) as (select 1 union all select x + 1 from one) select max(x) from one"
 with twice_ends():
-    print("in", flush=True)
+    threading.Timer(1, print, ["in"], {"flush": True}).start()
     sqlite3.connect(":memory:").execute(endless).fetchone()
 """
 

@@ -38,6 +38,8 @@ COUNTED = {
 }
 """Parameters, and multiply-accumulates of one clip in units of 1e9, at published size with seven classes."""
 SMALL = {"videomae": {"width": 16, "blocks": 2, "patch": 8}, "mae_dfer": {"width": 16, "blocks": 2, "patch": 8}}
+STEPS = 900
+"""Within which eight clips are learnt: a tenth does for most, and how a processor rounds moves the number."""
 NAMES = list(METHODS)
 
 
@@ -83,7 +85,7 @@ def test_eight_clips_are_learnt_by_heart(name: str, eight: tuple[torch.Tensor, t
     # Norms after attention, as EST has them, want smaller steps.
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-4 if name == "est" else 1e-3)
     network.train()
-    for _ in range(300):
+    for _ in range(STEPS):
         loss, terms, logits = method_loss(network, network, config, clip, target, torch.ones(2))
         right = (logits.argmax(1) == target).float().mean().item()
         # More than all right by chance: without learning the cross-entropy stays at log 2 = .69.
@@ -92,7 +94,7 @@ def test_eight_clips_are_learnt_by_heart(name: str, eight: tuple[torch.Tensor, t
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    pytest.fail(f"{right:.0%} right after 300 steps, cross-entropy {terms['cross_entropy'].item():.2f}")
+    pytest.fail(f"{right:.0%} right after {STEPS} steps, cross-entropy {terms['cross_entropy'].item():.2f}")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from madv.errors import MadvError
 from orchestration.checkpoints import CheckpointStore
+from orchestration.ending import tell_lost
 from orchestration.progress import SweepProgress
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def keep_networks(prepared: Prepared, ranked: Iterable[str], console: Console, *
         def on_lost(reason: str) -> None:
             progress.stop()
             print(f"madv: Ray is lost: {reason}; the cells are done, `madv sweep` goes on", file=sys.stderr, flush=True)
+            tell_lost(prepared, reason)
 
         with progress:
             run(

@@ -14,6 +14,7 @@ from madv.errors import MadvError
 from orchestration.cli_plan import FAILED, new_console
 from orchestration.cli_search_plan import folds_beside, most_folds, print_head
 from orchestration.cli_search_report import REPORTS, named, report_searches, tracked, used_by
+from orchestration.ending import tell_lost
 from orchestration.interrupts import INTERRUPTED
 from orchestration.journal import note
 from orchestration.plan import Plan
@@ -69,6 +70,7 @@ def _sweep(prepared: Prepared, file: Path, overrides: Sequence[str], summary: di
         progress.stop()
         note("Ray lost", reason=reason)
         print(f"madv: Ray is lost: {reason}; {progress.done} cells are done; {again}", file=sys.stderr, flush=True)
+        tell_lost(prepared, reason)
 
     def on_candidate(search: Search | None, candidate: Candidate, short: bool = False) -> None:
         tracker.expect(*named(search, candidate), short=short)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -21,14 +20,11 @@ from rich.progress import track
 from dashboards.study import Study, StudyVariant
 from orchestration.cells import Cell, CellStore
 from orchestration.ids import digest
+from tests.e2e.browser import chromium, wait_for
 
 PARTS, SEEDS, SUBJECTS, CLIPS, EPOCHS = 6, 5, 68, 6, 30
 CLASSES = ("negative", "positive", "surprise")
 GOALS = "goals: 10 s, 1 GB, 6 MB, 2 s"
-PROBE = """<script>new PerformanceObserver(list => list.getEntries().forEach(
-entry => { document.documentElement.dataset[entry.name.replaceAll("-", "")] = entry.startTime; }
-)).observe({type: "paint", buffered: true});</script>"""
-"""Writes into the page when it was first painted, in milliseconds."""
 
 
 def variants() -> tuple[StudyVariant, ...]:
@@ -114,15 +110,12 @@ def report(folder: Path) -> dict[str, float]:
 
 def first_paint(page: Path) -> float | None:
     """Seconds until Chromium shows something of the page, with an empty profile; None without Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
+    if shutil.which("chromedriver") is None or shutil.which("chromium") is None:
         return None
-    probed = page.with_name("probed.html")
-    probed.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{PROBE}", 1), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=20000", "--dump-dom"]
-    shown = subprocess.run([program, *options, probed.as_uri()], capture_output=True, text=True, check=True).stdout
-    found = re.search(r'data-firstcontentfulpaint="([\d.]+)"', shown)
-    return float(found[1]) / 1000 if found else None
+    with chromium() as driver:
+        driver.get(page.as_uri())
+        milliseconds = wait_for(driver, "performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    return float(milliseconds) / 1000
 
 
 def main() -> int:
